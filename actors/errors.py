@@ -1,0 +1,119 @@
+"""What a session answers when it cannot do what was asked: facts with fields, each one a domain error of the actor."""
+
+from datetime import datetime
+
+from attrs import frozen
+
+
+class SessionError(Exception):
+    """Base of everything a session actor or the session directory answers instead of a result."""
+
+
+@frozen(kw_only=True)
+class SessionNotFound(SessionError):
+    """No session has this id."""
+
+    session_id: str
+
+
+@frozen(kw_only=True)
+class SessionExists(SessionError):
+    """A session with this id is there already."""
+
+    session_id: str
+
+
+@frozen(kw_only=True)
+class AlreadyRunning(SessionError):
+    """Asked to start what is started."""
+
+    session_id: str
+
+
+@frozen(kw_only=True)
+class SessionDisconnected(SessionError):
+    """The session is stopped, starting or pairing: nothing can be sent through it now."""
+
+    session_id: str
+    state: str
+
+
+@frozen(kw_only=True)
+class SessionLoggedOut(SessionError):
+    """The account's owner, or a logout call, unlinked this device: it has to be paired again."""
+
+    session_id: str
+
+
+@frozen(kw_only=True)
+class SessionRestarting(SessionError):
+    """The session lost its connection and is on its way back. Nothing was sent."""
+
+    session_id: str
+    retry_after: float  # seconds
+
+
+@frozen(kw_only=True)
+class AccountRestricted(SessionError):
+    """WhatsApp restricts the account; `until` when it said how long."""
+
+    session_id: str
+    reason: str
+    until: datetime | None = None
+
+
+@frozen(kw_only=True)
+class RateLimited(SessionError):
+    """The session's token bucket is empty. Nothing was sent."""
+
+    session_id: str
+    limit: int  # messages a minute
+    retry_after: float  # seconds until a token is there
+
+
+@frozen(kw_only=True)
+class QueueFull(SessionError):
+    """More sends are waiting in the session than it keeps. Nothing was sent."""
+
+    session_id: str
+    retry_after: float  # seconds
+
+
+@frozen(kw_only=True)
+class RecipientNotOnWhatsApp(SessionError):
+    """WhatsApp knows no account with this number. Nothing was sent."""
+
+    recipient: str
+
+
+@frozen(kw_only=True)
+class NoQr(SessionError):
+    """There is no QR code to scan: the session is not pairing, or its first code is still on the way."""
+
+    session_id: str
+    state: str
+
+
+@frozen(kw_only=True)
+class PairingRefused(SessionError):
+    """WhatsApp did not give a pairing code."""
+
+    session_id: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class WhatsAppFailed(SessionError):
+    """WhatsApp, or the client library, answered with an error. Nothing was sent."""
+
+    session_id: str
+    reason: str
+    code: int | None = None
+
+
+@frozen(kw_only=True)
+class OutcomeUnknown(SessionError):
+    """The request went out and no answer came: it may or may not have had its effect."""
+
+    session_id: str
+    message_id: str | None = None

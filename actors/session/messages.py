@@ -1,0 +1,132 @@
+"""What can be asked of a session actor, and what it answers.
+
+Errors are those of `actors.errors`. Every request may also raise the runtime's `ActorDied`, `ActorGone`,
+`MailboxFull` and `CallTimeout`.
+"""
+
+from datetime import datetime
+
+from attrs import frozen
+
+
+@frozen
+class Start:
+    """Run, and stay running over restarts of the gateway. Answers None; raises AlreadyRunning."""
+
+
+@frozen
+class Stop:
+    """Disconnect cleanly and stay stopped over restarts of the gateway. Answers None once disconnected."""
+
+
+@frozen
+class RestartClient:
+    """Disconnect cleanly and connect again, with the stored device if there is one. Answers None at once."""
+
+
+@frozen
+class Logout:
+    """Unlink this device from the account and forget its keys. Answers None."""
+
+
+@frozen
+class GetQr:
+    """Answers the current Qr; raises NoQr."""
+
+
+@frozen
+class Qr:
+    """What the phone scans: the text inside the code, and when WhatsApp replaces it by the next one."""
+
+    code: str
+    expires_at: datetime
+
+
+@frozen
+class PairWithCode:
+    """Pair by a code that the user types into the phone with this number (digits only).
+
+    Starts the session if it is stopped. Answers the code, `XXXX-XXXX`. Raises PairingRefused, AlreadyRunning
+    (when the session is paired).
+    """
+
+    phone: str
+
+
+@frozen
+class GetStatus:
+    """Answers SessionStatus."""
+
+
+@frozen(kw_only=True)
+class SessionStatus:
+    """A session as it is now."""
+
+    session_id: str
+    desired: str  # running | stopped
+    actual: str  # a SessionState
+    since: datetime
+    restarts: int  # clients started anew since the actor came up
+    last_error: str | None
+    last_inbound_at: datetime | None  # the last thing WhatsApp delivered
+    last_pong_at: datetime | None  # the last proof that WhatsApp answers
+    jid: str | None
+    lid: str | None
+    phone: str | None
+    push_name: str | None
+    cell: str | None  # id of the cell that hosts the client
+
+
+@frozen(kw_only=True)
+class SendText:
+    """Send a text. Answers Sent once WhatsApp's server has acknowledged it.
+
+    `to` is a JID, or a phone number in digits with country code. Raises SessionDisconnected, SessionLoggedOut,
+    SessionRestarting, AccountRestricted, RateLimited, QueueFull, RecipientNotOnWhatsApp, WhatsAppFailed,
+    OutcomeUnknown.
+    """
+
+    to: str
+    text: str
+    client_ref: str | None = None
+
+
+@frozen(kw_only=True)
+class Sent:
+    """WhatsApp's acknowledgement of a message."""
+
+    message_id: str  # WhatsApp's id of the message
+    chat: str  # the JID it went to
+    timestamp: datetime
+
+
+@frozen
+class CheckContacts:
+    """Ask WhatsApp which of these numbers (digits with country code) have an account.
+
+    Answers a tuple of ContactCheck in the order asked. Raises as SendText, without the limiter.
+    """
+
+    phones: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class ContactCheck:
+    phone: str
+    exists: bool
+    jid: str | None
+    lid: str | None
+
+
+@frozen
+class MarkRead:
+    """Send read receipts for messages of one chat. Answers None. Raises as CheckContacts."""
+
+    chat: str
+    sender: str
+    message_ids: tuple[str, ...]
+
+
+SessionRequest = (
+    Start | Stop | RestartClient | Logout | GetQr | PairWithCode | GetStatus | SendText | CheckContacts | MarkRead
+)
