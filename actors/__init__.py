@@ -1,0 +1,1 @@
+"""Terzetto's actors: one per WhatsApp session, and those that serve them."""
