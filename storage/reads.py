@@ -1,0 +1,273 @@
+"""What is asked of the database: each method one query on one of the pool's connections.
+
+All may raise DatabaseUnavailable, and BadQuery for a value that cannot be looked for. Listings page by keyset, so a page costs the same however deep it lies.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import attrs
+from psycopg.rows import kwargs_row
+
+from storage.errors import BadQuery
+from storage.pool import Pool
+from storage.rows import Desired, Event, Key, Message, MessageStatus, Page, Session, Webhook
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+_EVENT_COLUMNS = "position, session_id, seq, event_id, event, occurred_at, data"
+
+
+class Reads:
+    """The queries, over a pool of connections. Any number of tasks may share one."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    # Sessions
+
+    async def session(self, session_id: str) -> Session | None:
+        """One session by id."""
+        return await self._one(Session, "SELECT * FROM sessions WHERE id = %s", (session_id,))
+
+    async def sessions(
+        self,
+        *,
+        status: Collection[str] | None = None,
+        desired: Desired | None = None,
+        q: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Session]:
+        """Sessions by id. `q` is looked for in id, name, phone and push name."""
+        where = _Where()
+        where.any_of("status", status)
+        where.equal("desired", desired)
+        if q:
+            where.add("concat_ws(' ', id, name, phone, push_name) ILIKE %s", f"%{_literal(q)}%")
+        if cursor is not None:
+            where.add("id > %s", *_decode(cursor, 1))
+        rows = await self._all(
+            Session, f"SELECT * FROM sessions {where} ORDER BY id LIMIT %s", (*where.params, limit + 1)
+        )
+        return _page(rows, limit, lambda session: [session.id])
+
+    # Keys
+
+    async def key(self, key_id: str) -> Key | None:
+        """One key by id."""
+        return await self._one(Key, "SELECT * FROM keys WHERE id = %s", (key_id,))
+
+    async def key_by_hash(self, digest: bytes) -> Key | None:
+        """The key whose SHA-256 this is, also an expired or revoked one."""
+        return await self._one(Key, "SELECT * FROM keys WHERE hash = %s", (digest,))
+
+    async def keys(self, *, session_id: str | None = None) -> list[Key]:
+        """All keys, or a session's, oldest first."""
+        where = _Where()
+        where.equal("session_id", session_id)
+        return await self._all(Key, f"SELECT * FROM keys {where} ORDER BY created_at, id", where.params)
+
+    async def has_admin_key(self) -> bool:
+        """Whether any admin key was ever made that is neither revoked nor expired."""
+        query = (
+            "SELECT EXISTS (SELECT FROM keys WHERE session_id IS NULL"
+            " AND coalesce(revoked_at > now(), true) AND coalesce(expires_at > now(), true))"
+        )
+        return bool(await self._value(query))
+
+    # Messages
+
+    async def message(self, session_id: str, message_id: str) -> Message | None:
+        """One message by our id or by WhatsApp's."""
+        # WhatsApp's id is unique within a chat and direction only: the newest of them is the one meant.
+        query = (
+            "SELECT * FROM messages WHERE session_id = %s AND (id = %s OR wa_id = %s)"
+            " ORDER BY (id = %s) DESC, occurred_at DESC LIMIT 1"
+        )
+        return await self._one(Message, query, (session_id, message_id, message_id, message_id))
+
+    async def messages(
+        self,
+        session_id: str,
+        *,
+        chat: str | Collection[str] | None = None,
+        sender: str | Collection[str] | None = None,
+        recipient: str | Collection[str] | None = None,
+        from_me: bool | None = None,
+        type: str | Collection[str] | None = None,  # noqa: A002 - the column's name
+        status: MessageStatus | Collection[MessageStatus] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        q: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Message]:
+        """A session's messages, newest first.
+
+        `recipient` is the chat of a message from us, or the phone it was sent to. `q` is full text in the
+        manner of a web search: all words, "a phrase", or, -not. `since` is included, `until` is not.
+        """
+        where = _Where()
+        where.equal("session_id", session_id)
+        where.any_of("chat", chat)
+        where.any_of("sender", sender)
+        if recipient is not None:
+            recipients = _listed(recipient)
+            where.add("from_me AND (chat = ANY(%s) OR recipient_phone = ANY(%s))", recipients, recipients)
+        where.equal("from_me", from_me)
+        where.any_of("type", type)
+        if status is not None:
+            where.add("status = ANY(%s::message_status[])", _listed(status))
+        if since is not None:
+            where.add("occurred_at >= %s", since)
+        if until is not None:
+            where.add("occurred_at < %s", until)
+        if q:
+            where.add("to_tsvector('simple', text) @@ websearch_to_tsquery('simple', %s)", q)
+        if cursor is not None:
+            where.add("(occurred_at, id) < (%s::timestamptz, %s)", *_decode(cursor, 2))
+        rows = await self._all(
+            Message,
+            f"SELECT * FROM messages {where} ORDER BY occurred_at DESC, id DESC LIMIT %s",
+            (*where.params, limit + 1),
+        )
+        return _page(rows, limit, lambda message: [message.occurred_at.isoformat(), message.id])
+
+    async def under_way(
+        self, status: MessageStatus, *, after: tuple[str, str] = ("", ""), limit: int = 500
+    ) -> list[Message]:
+        """Messages of all sessions that are queued or sending, by (session_id, id), beginning past `after`."""
+        query = (
+            "SELECT * FROM messages WHERE status = %s AND status IN ('queued', 'sending')"
+            " AND (session_id, id) > (%s, %s) ORDER BY session_id, id LIMIT %s"
+        )
+        return await self._all(Message, query, (status, *after, limit))
+
+    # Events
+
+    async def events_after(
+        self,
+        position: int,
+        *,
+        sessions: Collection[str] | None = None,
+        events: Collection[str] | None = None,
+        limit: int = 500,
+    ) -> list[Event]:
+        """The log past a position, in order: of all sessions or some, of all events or those named."""
+        where = _Where()
+        where.add("position > %s", position)
+        where.any_of("session_id", sessions)
+        where.any_of("event", events)
+        query = f"SELECT {_EVENT_COLUMNS} FROM events {where} ORDER BY position LIMIT %s"
+        return await self._all(Event, query, (*where.params, limit))
+
+    async def session_events_after(
+        self, session_id: str, seq: int, *, events: Collection[str] | None = None, limit: int = 500
+    ) -> list[Event]:
+        """One session's log past a seq, in order."""
+        where = _Where()
+        where.add("session_id = %s AND seq > %s", session_id, seq)
+        where.any_of("event", events)
+        query = f"SELECT {_EVENT_COLUMNS} FROM events {where} ORDER BY seq LIMIT %s"
+        return await self._all(Event, query, (*where.params, limit))
+
+    async def event(self, event_id: str) -> Event | None:
+        """One event by its id."""
+        return await self._one(Event, f"SELECT {_EVENT_COLUMNS} FROM events WHERE event_id = %s", (event_id,))
+
+    async def last_position(self) -> int:
+        """The position of the newest event; 0 when there is none."""
+        return int(await self._value("SELECT coalesce(max(position), 0) FROM events"))
+
+    # Webhooks
+
+    async def webhook(self, webhook_id: str) -> Webhook | None:
+        """One webhook by id."""
+        return await self._one(Webhook, "SELECT * FROM webhooks WHERE id = %s", (webhook_id,))
+
+    async def webhooks(self, *, session_id: str | None = None, active: bool | None = None) -> list[Webhook]:
+        """All webhooks, or those of one session (global ones left out), oldest first."""
+        where = _Where()
+        where.equal("session_id", session_id)
+        where.equal("active", active)
+        return await self._all(
+            Webhook, f"SELECT * FROM webhooks {where} ORDER BY created_at, id", where.params
+        )
+
+    # How
+
+    async def _all(self, row: type[T], query: str, params: Sequence[Any] = ()) -> list[T]:
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=kwargs_row(row))
+            await cursor.execute(query.encode(), params)
+            return await cursor.fetchall()
+
+    async def _one(self, row: type[T], query: str, params: Sequence[Any]) -> T | None:
+        rows = await self._all(row, query, params)
+        return rows[0] if rows else None
+
+    async def _value(self, query: str) -> Any:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query.encode())
+            found = await cursor.fetchone()
+            assert found is not None
+            return found[0]
+
+
+class _Where:
+    """The conditions of a query, put together from those filters that are given."""
+
+    def __init__(self) -> None:
+        self._conditions: list[str] = []
+        self.params: list[Any] = []
+
+    def add(self, condition: str, *params: Any) -> None:
+        self._conditions.append(condition)
+        self.params.extend(params)
+
+    def equal(self, column: str, value: object) -> None:
+        if value is not None:
+            self.add(f"{column} = %s", value)
+
+    def any_of(self, column: str, values: str | Collection[str] | None) -> None:
+        if values is not None:
+            self.add(f"{column} = ANY(%s)", _listed(values))
+
+    def __str__(self) -> str:
+        return "WHERE " + " AND ".join(self._conditions) if self._conditions else ""
+
+
+def _listed(values: str | Collection[str]) -> list[str]:
+    return [values] if isinstance(values, str) else list(values)
+
+
+def _literal(text: str) -> str:
+    """The text with nothing in it that LIKE takes for a wildcard."""
+    return re.sub(r"([%_\\])", r"\\\1", text)
+
+
+def _page(rows: list[T], limit: int, key: Callable[[T], list[str]]) -> Page[T]:
+    """A page of `limit` from one row more, whose presence says that there is a next one."""
+    more = len(rows) > limit
+    return Page(rows[:limit], _encode(key(rows[limit - 1])) if more else None)
+
+
+def _encode(key: list[str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str, parts: int) -> list[str]:
+    try:
+        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:
+        raise BadQuery("cursor") from None
+    if not isinstance(key, list) or len(key) != parts or not all(isinstance(part, str) for part in key):
+        raise BadQuery("cursor")
+    return key

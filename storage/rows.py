@@ -1,0 +1,168 @@
+"""The rows of the database as frozen values: what the reads return and what the writes carry."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from attrs import field, frozen
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+def now() -> datetime:
+    """The time of the wall clock, in UTC, as every column holds it."""
+    return datetime.now(UTC)
+
+
+class Desired(StrEnum):
+    """What the user asked of a session, whatever became of it."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class MessageStatus(StrEnum):
+    """Where a message stands. A message moves down this list only, never up."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    """Given to WhatsApp, but the answer was lost; a late receipt still tells."""
+    FAILED = "failed"
+    RECEIVED = "received"
+    """Where an inbound message starts."""
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"
+
+
+@frozen(kw_only=True)
+class Session:
+    """One WhatsApp account's session: what is wanted of it and what it last was."""
+
+    id: str
+    name: str
+    desired: Desired = field(default=Desired.RUNNING, converter=Desired)
+    status: str = "stopped"
+    """The state machine's last state."""
+    status_since: datetime = field(factory=now)
+    """Set by the database when an update changes `status`."""
+    jid: str | None = None
+    lid: str | None = None
+    phone: str | None = None
+    push_name: str | None = None
+    last_error: str | None = None
+    restarts: int = 0
+    settings: Json = field(factory=dict, repr=False)
+    """deviceName, proxy, limits, ignore, autoRead, autoRejectCalls: may hold a proxy's password."""
+    metadata: Json = field(factory=dict, repr=False)
+    seq: int = 0
+    """The last event's number. Kept by the writer."""
+    journal_seq: int = 0
+    """The last journalled frame whose effects are stored. Kept by the writer."""
+    created_at: datetime = field(factory=now)
+    updated_at: datetime = field(factory=now)
+
+
+@frozen(kw_only=True)
+class Key:
+    """An API key as stored: its hash, never the key."""
+
+    id: str
+    session_id: str | None = None
+    """None: an admin key."""
+    name: str = ""
+    prefix: str
+    """The visible beginning, to tell keys apart."""
+    hash: bytes = field(repr=False)
+    """SHA-256 of the whole key."""
+    scopes: tuple[str, ...] = field(default=(), converter=tuple)
+    allowed_ips: tuple[str, ...] = field(default=(), converter=tuple)
+    """Empty: any address."""
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    """May lie ahead: a rotated key lives on for its grace time."""
+    created_at: datetime = field(factory=now)
+    last_used_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Webhook:
+    """An endpoint that is told of events, and how far it has been told."""
+
+    id: str
+    session_id: str | None = None
+    """None: events of every session."""
+    url: str = field(repr=False)
+    events: tuple[str, ...] = field(default=(), converter=tuple)
+    """Event names; empty: all."""
+    secret: str = field(repr=False)
+    previous_secret: str | None = field(default=None, repr=False)
+    """Signs beside `secret` until `previous_secret_until`, while the receiver changes over."""
+    previous_secret_until: datetime | None = None
+    active: bool = True
+    headers: Json = field(factory=dict, repr=False)
+    filters: Json = field(factory=dict)
+    cursor: int = 0
+    """Position of the last event it acknowledged."""
+    created_at: datetime = field(factory=now)
+    updated_at: datetime = field(factory=now)
+
+
+@frozen(kw_only=True)
+class Message:
+    """A message, outgoing or inbound."""
+
+    session_id: str
+    id: str
+    """Ours, known before WhatsApp's."""
+    wa_id: str | None = None
+    chat: str
+    sender: str
+    recipient_phone: str | None = None
+    from_me: bool
+    type: str
+    text: str | None = field(default=None, repr=False)
+    payload: Json = field(factory=dict, repr=False)
+    """The message in the shape of the webhook body."""
+    status: MessageStatus = field(converter=MessageStatus)
+    error: str | None = None
+    client_ref: str | None = None
+    """The caller's own reference, echoed in every event about the message."""
+    occurred_at: datetime = field(factory=now)
+    """WhatsApp's time once it is known."""
+    created_at: datetime = field(factory=now)
+    updated_at: datetime = field(factory=now)
+
+    @property
+    def public_id(self) -> str:
+        """The `messageId` of the API: WhatsApp's once it is known, ours before."""
+        return self.wa_id or self.id
+
+
+@frozen(kw_only=True)
+class Event:
+    """One entry of the append-only log, as committed."""
+
+    position: int
+    """Grows over all sessions in the order of commit; may have gaps."""
+    session_id: str
+    seq: int
+    """Grows without gaps within the session, from 1."""
+    event_id: str
+    event: str
+    occurred_at: datetime
+    data: Json = field(repr=False)
+
+
+@frozen
+class Page(Generic[T]):
+    """One page of a listing."""
+
+    items: list[T]
+    cursor: str | None
+    """Pass it to get the next page; None: this was the last."""

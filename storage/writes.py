@@ -1,0 +1,168 @@
+"""The protocol of the writer: what may be written, and what comes out after the commit.
+
+Any write may be sent with `call`, which answers `Written` after the commit, or with `cast`.
+A write that turns out to change nothing (a message stored before, a status that did not move,
+a row that is not there) is no error: it answers `Written(applied=False)` and appends no event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import attrs
+from attrs import field, frozen
+
+from storage.rows import Event, Json, Key, Message, MessageStatus, Session, Webhook, now
+
+Row: TypeAlias = Session | Key | Webhook
+
+_KEPT_BY_THE_WRITER = frozenset({"id", "seq", "journal_seq", "created_at", "updated_at"})
+
+
+@frozen
+class NewEvent:
+    """An event to append to a session's log when the write that carries it takes effect."""
+
+    event: str
+    data: Json = field(repr=False)
+    occurred_at: datetime = field(factory=now)
+
+
+@frozen
+class Insert:
+    """A new session, key or webhook. Refused when its id, or a key's hash, exists. `events` with a session only."""
+
+    row: Row
+    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+
+    def __attrs_post_init__(self) -> None:
+        _check_events(type(self.row), self.events)
+
+
+@frozen
+class Update:
+    """Change columns of a session, key or webhook; a JSON column is replaced whole.
+
+    `Update(Session, id, {"status": "connected", "last_error": None}, events=(…,))`.
+    Raises ValueError for a column that does not exist or that the writer keeps.
+    """
+
+    table: type[Row]
+    id: str
+    changes: Mapping[str, Any] = field(repr=False)
+    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    journal_seq: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        _check_events(self.table, self.events)
+        allowed = {column.name for column in attrs.fields(self.table)} - _KEPT_BY_THE_WRITER
+        if wrong := sorted(set(self.changes) - allowed):
+            raise ValueError(f"{self.table.__name__} has no column to change named {', '.join(wrong)}")
+        if not self.changes:
+            raise ValueError("an Update without changes")
+
+
+@frozen
+class Delete:
+    """Remove a session, key or webhook. A session takes its messages, events, keys and webhooks along."""
+
+    table: type[Row]
+    id: str
+
+
+@frozen(kw_only=True)
+class StoreMessage:
+    """A message seen for the first time: an outgoing intent, or an inbound message.
+
+    Applied once: not when a message of this id, or of this chat, direction and `wa_id`, is stored.
+    """
+
+    message: Message
+    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    journal_seq: int | None = None
+
+
+@frozen(kw_only=True)
+class UpdateMessage:
+    """Something became known of a stored message, named by our `id` or else by WhatsApp's (`wa_id`).
+
+    `status` moves forward only (see MessageStatus), unless `again` is set, which puts a failed or
+    unknown message back to that status for another try. Applied when the status moved, or, where no status is
+    given, when the message exists. By `id`, `wa_id` is what WhatsApp called it: then it is recorded, whether
+    the status moves or not. By `wa_id`, `chat` and `from_me` narrow the search where given: a receipt may
+    name a chat by LID that is stored by phone number.
+    The events' data gain `clientRef` where the message has one.
+    """
+
+    session_id: str
+    id: str | None = None
+    wa_id: str | None = None
+    chat: str | None = None
+    from_me: bool | None = None
+    status: MessageStatus | None = None
+    again: bool = False
+    error: str | None = None
+    """Set with a status; a later status clears it."""
+    type: str | None = None
+    text: str | None = field(default=None, repr=False)
+    payload: Json | None = field(default=None, repr=False)
+    occurred_at: datetime | None = None
+    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    journal_seq: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.id is None and self.wa_id is None:
+            raise ValueError("an UpdateMessage names its message by id or by wa_id")
+
+
+@frozen
+class Append:
+    """Events that change no row, or a journal position alone."""
+
+    session_id: str
+    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    journal_seq: int | None = None
+
+
+Write: TypeAlias = Insert | Update | Delete | StoreMessage | UpdateMessage | Append
+
+
+@frozen
+class Written:
+    """The answer to a write, after its commit."""
+
+    applied: bool
+    row: Row | None = None
+    """The row as stored, after an Insert or Update."""
+    events: tuple[Event, ...] = ()
+
+
+@frozen
+class Committed:
+    """What one commit made public, in the order of the log."""
+
+    events: tuple[Event, ...]
+    journal: dict[str, int]
+    """By session: journalled frames up to this number are stored and may be forgotten."""
+
+
+def session_of(write: Write) -> str | None:
+    """The session whose log a write's events belong to."""
+    match write:
+        case Insert(row=Session() as session):
+            return session.id
+        case Update(table=table, id=session_id) if table is Session:
+            return session_id
+        case StoreMessage(message=message):
+            return message.session_id
+        case UpdateMessage(session_id=session_id) | Append(session_id=session_id):
+            return session_id
+        case _:
+            return None
+
+
+def _check_events(table: type[Row], events: tuple[NewEvent, ...]) -> None:
+    if events and table is not Session:
+        raise ValueError("only a session has a log to append events to")
