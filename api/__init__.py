@@ -1,0 +1,1 @@
+"""The gateway put together: configuration, HTTP, WebSocket, and the command line."""
