@@ -4,16 +4,14 @@ from typing import Final
 
 from attrs import define, field
 
-__all__ = ["FRAME_LIMIT", "PROLOGUE", "FrameReader", "MalformedFrame", "frame"]
+from loopback.wire.errors import MalformedFrame
+
+__all__ = ["FRAME_LIMIT", "PROLOGUE", "FrameReader", "frame"]
 
 PROLOGUE: Final = (
     b"WA\x06\x03"  # protocol 6, token dictionary 3; sent once, and authenticated by the handshake
 )
 FRAME_LIMIT: Final = 1 << 24  # what three bytes can count; clients refuse larger websocket messages too
-
-
-class MalformedFrame(Exception):
-    """The client did not open with the prologue."""
 
 
 def frame(payload: bytes) -> bytes:

@@ -6,7 +6,7 @@ A gate is asked at each stage of each connection and answers what befalls it the
 from collections.abc import Callable
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen, validators
 
 __all__ = ["Delay", "Fault", "Gate", "Hangup", "Refuse", "Stage", "Stall"]
 
@@ -31,7 +31,7 @@ class Delay:
 class Refuse:
     """Answer with this HTTP status; at the stages that are not HTTP (TLS, handshake) hang up instead."""
 
-    status: int = 503
+    status: int = field(default=503, validator=[validators.ge(400), validators.le(599)])
 
 
 @frozen

@@ -1,32 +1,31 @@
 """A link: one authenticated client connection that stanzas go over, in both directions."""
 
+from collections import deque
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import trio
 from attrs import define, field
 
-from loopback.wire.codec import MalformedNode, decode, encode
-from loopback.wire.frames import FRAME_LIMIT, FrameReader, MalformedFrame, frame
-from loopback.wire.noise import Session, Undecryptable
+from loopback.wire.certificate import Identity
+from loopback.wire.codec import decode, encode
+from loopback.wire.errors import LinkClosed, MalformedFrame, MalformedNode, Undecryptable, WebSocketClosed
+from loopback.wire.frames import FrameReader, frame
 from loopback.wire.node import Node
-from loopback.wire.websocket import WebSocket, WebSocketClosed
+from loopback.wire.noise import ServerHandshake, Session
+from loopback.wire.websocket import WebSocket
 
-__all__ = ["Link", "LinkClosed"]
+__all__ = ["Link"]
 
 _ids: Final = count(1)
 
 
-class LinkClosed(Exception):
-    """The link is gone: the client left, sent what is not the protocol, took nothing in time, or we closed it."""
-
-
 @define(eq=False)
 class Link:
-    """What `serve_proxy` hands to `on_link` once a client has shown who it is.
+    """A client that has shown who it is.
 
-    `id` is unique in this process. `payload` is the client's `wa6.ClientPayload`, `noise_key` the 32 bytes of
-    its static public key: the same key as at pairing is what proves a login.
+    `payload` is its `wa6.ClientPayload`; `noise_key` the 32 bytes of its static public key, which prove a
+    login when they are the same as at pairing; `id` is unique in this process.
 
     A client closes by itself after some stanzas (stream errors, failures) and must be given the time to: it
     drops what it has not handled yet when the socket closes under it.
@@ -34,44 +33,44 @@ class Link:
 
     payload: Any
     noise_key: bytes
-    _socket: WebSocket
-    _session: Session
-    _frames: FrameReader
-    send_timeout: float = 20.0  # seconds for one stanza to be taken off our hands
     id: int = field(factory=_ids.__next__, init=False)
+    _socket: WebSocket
+    _frames: "_Frames"
+    _session: Session
     _sending: trio.Lock = field(factory=trio.Lock, init=False)
-    _waiting: list[bytes] = field(factory=list, init=False)
+
+    @classmethod
+    async def accept(cls, socket: WebSocket, identity: Identity) -> Self:
+        """Do the handshake over an accepted WebSocket.
+
+        Raises WebSocketClosed, MalformedFrame or HandshakeFailed when the client does not do its part.
+        """
+        frames = _Frames(socket)
+        handshake = ServerHandshake(identity)
+        await socket.send(frame(handshake.hello(await frames.receive())))
+        client = handshake.finish(await frames.receive())
+        return cls(client.payload, client.noise_key, socket, frames, client.session)
 
     async def send(self, node: Node) -> None:
-        """Send one stanza; calls at the same time go out whole, one after the other.
+        """Send one stanza; calls at the same time go out whole and in turn.
 
-        Raises LinkClosed, at the latest after `send_timeout` seconds: a client that does not read loses its
-        link. Raises ValueError for a stanza larger than the protocol can carry (16 MiB).
+        Raises LinkClosed, within seconds also when the client no longer reads: it loses its link then, and so
+        it does when a call is cancelled in the middle. Raises ValueError for what the protocol cannot carry,
+        such as a stanza above 16 MiB.
         """
         plaintext = encode(node)
-        if len(plaintext) + Session.OVERHEAD >= FRAME_LIMIT:
+        if len(plaintext) > Session.LARGEST:
             raise ValueError(f"a stanza of {len(plaintext)} bytes is too large")
-        with trio.move_on_after(self.send_timeout) as patience:
-            async with self._sending:
-                # The cipher counts messages: sealing and sending are one step, in the same order.
-                try:
-                    await self._socket.send(frame(self._session.seal(plaintext)))
-                except WebSocketClosed as closed:
-                    raise LinkClosed(str(closed)) from closed
-                except trio.Cancelled:
-                    # Perhaps half a message is out; nothing after it would be understood.
-                    self._socket.abort()
-                    raise
-        if patience.cancelled_caught:
-            self._socket.abort()
-            raise LinkClosed("the client does not read")
+        async with self._sending:  # the cipher counts: what is sealed first must go out first
+            try:
+                await self._socket.send(frame(self._session.seal(plaintext)))
+            except WebSocketClosed as closed:
+                raise LinkClosed(str(closed)) from closed
 
     async def receive(self) -> Node:
         """The client's next stanza; for one task at a time. Raises LinkClosed."""
         try:
-            while not self._waiting:
-                self._waiting.extend(self._frames.feed(await self._socket.receive()))
-            return decode(self._session.open(self._waiting.pop(0)))
+            return decode(self._session.open(await self._frames.receive()))
         except WebSocketClosed as closed:
             raise LinkClosed(str(closed)) from closed
         except (MalformedFrame, MalformedNode, Undecryptable) as nonsense:
@@ -82,3 +81,17 @@ class Link:
         """End the link at once, without a word to the client; again is harmless."""
         self._socket.abort()
         await trio.lowlevel.checkpoint()
+
+
+@define(eq=False)
+class _Frames:
+    """The client's frames, one by one."""
+
+    _socket: WebSocket
+    _reader: FrameReader = field(factory=FrameReader, init=False)
+    _ready: deque[bytes] = field(factory=deque, init=False)
+
+    async def receive(self) -> bytes:
+        while not self._ready:
+            self._ready.extend(self._reader.feed(await self._socket.receive()))
+        return self._ready.popleft()

@@ -118,7 +118,7 @@ class Node:
     secret.
     """
 
-    tag: str
+    tag: str = field(validator=validators.min_len(1))
     attrs: Mapping[str, str | JID] = field(default=MappingProxyType({}), converter=_attributes)
     content: "bytes | tuple[Node, ...] | None" = field(default=None, converter=_content, repr=_sizes)
 
