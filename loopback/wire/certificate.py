@@ -36,7 +36,7 @@ class Root:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """The key in `root.key` there, made at first, so that clients still trust the network when it restarts.
+        """The key in `root.key` there, made at first: a restarted network still has its clients' trust.
 
         Raises OSError, or ValueError when the file holds something else.
         """

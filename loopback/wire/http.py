@@ -66,7 +66,7 @@ async def serve_http(stream: trio.abc.Stream, host: str, on_http: OnHttp) -> Non
         )
         try:
             response = await on_http(request)
-        except Exception:  # the handler's own bug must cost this answer only
+        except Exception:  # noqa: BLE001 - the handler's own bug must cost this answer only
             _log.exception("media_request_failed host=%s method=%s", host, request.method)
             response = HttpResponse(500)
         await respond(connection, stream, response)

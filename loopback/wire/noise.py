@@ -5,7 +5,7 @@ client's static key and payload; after that a `Session` with a key for each dire
 """
 
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import define, field, frozen
 from cryptography.exceptions import InvalidTag
@@ -30,16 +30,21 @@ _NAME: Final = b"Noise_XX_25519_AESGCM_SHA256".ljust(32, b"\0")
 class Cipher:
     """AES-GCM under one key, with a nonce that counts."""
 
-    _key: AESGCM = field(converter=lambda key: AESGCM(key), repr=False)
+    _key: bytes = field(repr=False)
+    _gcm: AESGCM = field(init=False, repr=False)
     _count: int = field(default=0, init=False)
 
+    @_gcm.default
+    def _prepared(self) -> AESGCM:
+        return AESGCM(self._key)
+
     def seal(self, plaintext: bytes, associated: bytes = b"") -> bytes:
-        return self._key.encrypt(self._nonce(), plaintext, associated)
+        return self._gcm.encrypt(self._nonce(), plaintext, associated)
 
     def open(self, ciphertext: bytes, associated: bytes = b"") -> bytes:
         """Raises Undecryptable."""
         try:
-            return self._key.decrypt(self._nonce(), ciphertext, associated)
+            return self._gcm.decrypt(self._nonce(), ciphertext, associated)
         except InvalidTag:
             raise Undecryptable("a message does not decrypt") from None
 
@@ -88,7 +93,7 @@ class Session:
     _receiving: Cipher
     _sending: Cipher
 
-    LARGEST: Final = FRAME_LIMIT - 3 - 16  # bytes that sealed, and with their length, still are a frame
+    LARGEST: ClassVar[int] = FRAME_LIMIT - 3 - 16  # bytes that sealed, and with their length, still are a frame
 
     def seal(self, plaintext: bytes) -> bytes:
         return self._sending.seal(plaintext)

@@ -74,7 +74,7 @@ class _Door:
                 await serve_http(tls, host, self._on_http)
         except _EXPECTED as end:
             _log.debug("connection_ended reason=%s", str(end) or type(end).__name__)
-        except Exception:  # one connection's bug, of the stanza level above too, is not the network's end
+        except Exception:  # noqa: BLE001 - one connection's bug, also above the wire, is not the network's end
             _log.exception("connection_failed")
 
     async def _connect(self, stream: trio.SocketStream) -> str:
