@@ -63,7 +63,7 @@ def initiate(identity: KeyPair, registration_id: int, bundle: PreKeyBundle) -> S
     """
     bundle.check()
     base, ratchet = KeyPair.generate(), KeyPair.generate()
-    root, first = x3dh.initiate(identity, base, bundle)
+    root, _ = x3dh.initiate(identity, base, bundle)  # nobody ever writes under the prekey's chain
     root, sending = _root_step(root, ratchet, bundle.signed_prekey)
     return Session(
         remote_identity=bundle.identity_key,
@@ -72,7 +72,6 @@ def initiate(identity: KeyPair, registration_id: int, bundle: PreKeyBundle) -> S
         root_key=root,
         ratchet=ratchet,
         sending=sending,
-        receiving=[Receiving(bundle.signed_prekey, first)],
         pending=Pending(
             registration_id=registration_id,
             signed_prekey_id=bundle.signed_prekey_id,

@@ -85,6 +85,14 @@ def test_garbage_is_never_a_message_and_never_another_error(data: bytes) -> None
             parse(data)
 
 
+@pytest.mark.parametrize("version", [0x00, 0x22, 0x43])
+def test_messages_of_another_version_are_refused(version: int) -> None:
+    data = SignalMessage(bytes(32), 0, 0, b"").encode() + bytes(8)
+    SignalMessage.parse(data)
+    with pytest.raises(MalformedError):
+        SignalMessage.parse(bytes([version]) + data[1:])
+
+
 def an_acquainted_peer() -> SignalPeer:
     alice, bob = SignalPeer.generate(), SignalPeer.generate()
     bob.decrypt(ALICE, *alice.encrypt(BOB, bob.bundle(), b"hello"))

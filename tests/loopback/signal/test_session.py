@@ -18,6 +18,7 @@ from loopback.signal.errors import (
     UnknownPreKeyError,
 )
 from loopback.signal.keys import KeyPair
+from loopback.signal.messages import SignalMessage
 from loopback.signal.peer import MAX_SESSIONS, SignalPeer
 from loopback.signal.x3dh import PreKey
 from tests.loopback.signal.talk import ALICE, BOB, Talk
@@ -114,8 +115,8 @@ def test_damage_anywhere_changes_nothing(talk: Talk, first: bool) -> None:
         else:
             accepted.append(at)
             talk.bob = SignalPeer.from_json(before)
-    # A preamble tells without proof what its sender could speak (1 byte) and its registration id (1 or 2). All
-    # the rest is under a code or names a key.
+    # A preamble tells without proof what its sender could speak (1 byte) and its registration id (1 or 2).
+    # All the rest is under a code or names a key.
     assert len(accepted) <= (3 if first else 0)
     assert talk.hear((kind, data)) == b"attack at dawn"
 
@@ -169,6 +170,38 @@ def test_a_message_of_an_older_session_is_read_and_moves_it_to_the_front(acquain
     assert acquainted.hear_answer(answer) == b"in the old one"
     assert acquainted.alice.sessions[BOB][0].base_key == older.base_key
     assert acquainted.hear((kind, data)) == b"new session, delayed"
+
+
+def test_a_late_message_of_an_older_session_is_read_though_its_number_is_high(acquainted: Talk) -> None:
+    late = acquainted.say(b"late")
+    for n in range(chain.MAX_AHEAD):
+        late = acquainted.say(b"late")
+        if n % 1000 == 0:
+            acquainted.hear(late)
+    acquainted.hear(acquainted.alice.encrypt(BOB, acquainted.bob.bundle(), b"new session"))
+    assert acquainted.hear(late) == b"late"
+
+
+def test_the_ratchet_keys_that_stay_readable_are_bounded(acquainted: Talk) -> None:
+    late = [acquainted.say(b"late")]
+    for _ in range(ratchet.MAX_RECEIVING):
+        acquainted.hear(acquainted.say(b"there"))
+        acquainted.hear_answer(acquainted.answer(b"back"))
+        late.append(acquainted.say(b"late"))
+    acquainted.hear(acquainted.say(b"there"))
+    assert len(acquainted.bob.sessions[ALICE][0].receiving) == ratchet.MAX_RECEIVING
+    with pytest.raises(UndecryptableError):
+        acquainted.hear(late[0])
+    assert acquainted.hear(late[1]) == b"late"
+
+
+def test_a_message_tells_how_many_went_before_it_under_the_last_ratchet_key(acquainted: Talk) -> None:
+    for _ in range(3):
+        acquainted.say(b"under one ratchet key")
+    acquainted.hear(acquainted.say(b"the fourth, number 3"))
+    acquainted.hear_answer(acquainted.answer(b"turn"))
+    message, _, _ = SignalMessage.parse(acquainted.say(b"under the next")[1])
+    assert (message.counter, message.previous_counter) == (0, 3)
 
 
 def test_sessions_with_one_address_are_bounded(talk: Talk) -> None:
