@@ -2,8 +2,8 @@
 
 psycopg speaks the protocol in generators that say when they would block; the waiting is left to whoever
 drives them. AsyncConnection drives them on asyncio at these edges only, each replaced here: `wait`,
-connecting, `cancel_safe`, and the lock. They are private names of psycopg 3.3, hence the pin in pyproject.toml
-and tests/storage/test_connection.py, which holds this class to psycopg's own contract.
+connecting, `cancel_safe`, and the lock. They are private names of psycopg 3.3, hence the pin in
+pyproject.toml, and tests/storage/test_connection.py, which holds this class to psycopg's contract.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _logger = logging.getLogger("storage")
 T = TypeVar("T")
 
 MAX_BUSY = 0.005
-"""Seconds a connection may keep the loop without waiting: an executemany or COPY finds its socket always ready."""
+"""Seconds a connection may keep the loop: an executemany or COPY finds its socket always ready."""
 
 CANCEL_TIMEOUT = 5.0
 """Seconds for the server to end a statement whose caller was cancelled; then the connection is closed."""
@@ -46,7 +46,7 @@ class TrioConnection(AsyncConnection[TupleRow]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.lock = _Lock()  # type: ignore[assignment]
+        self.lock = _Lock()
 
     @classmethod
     async def connect(cls, conninfo: str = "", *, autocommit: bool = False, **kwargs: Any) -> Self:  # type: ignore[override]
@@ -56,7 +56,7 @@ class TrioConnection(AsyncConnection[TupleRow]):
         timeout = float(params.get("connect_timeout") or 0)
         # In a thread, because it may ask the resolver.
         attempts = await trio.to_thread.run_sync(conninfo_attempts, params, abandon_on_cancel=True)
-        failures = []
+        failures: list[errors.OperationalError] = []
         for attempt in attempts:
             try:
                 with trio.fail_after(timeout if timeout > 0 else CONNECT_TIMEOUT):
@@ -84,7 +84,7 @@ class TrioConnection(AsyncConnection[TupleRow]):
             raise
 
     async def cancel_safe(self, *, timeout: float = 30.0) -> None:
-        """Ask the server to end the statement under way. Raises CancellationTimeout after `timeout` seconds."""
+        """Ask the server to end the statement under way. Raises CancellationTimeout."""
         if not self._should_cancel():
             return
         try:

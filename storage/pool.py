@@ -1,4 +1,4 @@
-"""A few connections for reading, shared by any number of tasks; a broken one is replaced by the next who asks."""
+"""A few connections for reading, shared by any number of tasks; a broken one is replaced."""
 
 from __future__ import annotations
 

