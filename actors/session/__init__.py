@@ -1,1 +1,1 @@
-"""One WhatsApp session: its protocol (messages), its state machine (state) and the actor that lives it (actor)."""
+"""One WhatsApp session: its protocol (messages), its state machine (state) and its actor (actor)."""

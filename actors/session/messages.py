@@ -21,7 +21,7 @@ class Stop:
 
 @frozen
 class RestartClient:
-    """Disconnect cleanly and connect again, with the stored device if there is one. Answers None at once."""
+    """Disconnect cleanly and connect again, with the stored device if any. Answers None at once."""
 
 
 @frozen
@@ -54,6 +54,11 @@ class PairWithCode:
 
 
 @frozen
+class Reload:
+    """Take over the settings stored in the session's row. Device name and proxy count from the next start."""
+
+
+@frozen
 class GetStatus:
     """Answers SessionStatus."""
 
@@ -81,8 +86,8 @@ class SessionStatus:
 class SendText:
     """Send a text. Answers Sent once WhatsApp's server has acknowledged it.
 
-    `to` is a JID, or a phone number in digits with country code. Raises SessionDisconnected, SessionLoggedOut,
-    SessionRestarting, AccountRestricted, RateLimited, QueueFull, RecipientNotOnWhatsApp, WhatsAppFailed,
+    `to` is a JID, or a phone number in digits with country code. Raises SessionDisconnected,
+    SessionLoggedOut, SessionRestarting, AccountRestricted, RateLimited, QueueFull, RecipientNotOnWhatsApp, WhatsAppFailed,
     OutcomeUnknown.
     """
 
@@ -128,5 +133,14 @@ class MarkRead:
 
 
 SessionRequest = (
-    Start | Stop | RestartClient | Logout | GetQr | PairWithCode | GetStatus | SendText | CheckContacts | MarkRead
+    Start
+    | Stop
+    | RestartClient
+    | Logout
+    | GetQr
+    | PairWithCode
+    | GetStatus
+    | SendText
+    | CheckContacts
+    | MarkRead
 )

@@ -1,0 +1,118 @@
+"""All sessions by id: made, found, changed and deleted; each is an actor under the `sessions` supervisor."""
+
+import logging
+import shutil
+from typing import Any
+
+from attrs import define, field, frozen
+
+from actors.apikeys import mint
+from actors.errors import SessionExists, SessionNotFound
+from actors.session.messages import Reload
+from actors.session.settings import SessionConfig
+from runtime import ChildNotFound, DynamicSupervisor, Ref, StartFailed, State
+from storage.errors import WriteRefused
+from storage.ids import new_id
+from storage.reads import Reads
+from storage.rows import Desired, Json, Session
+from storage.writes import Delete, Insert, NewEvent, Update
+
+log = logging.getLogger("session")
+
+SESSION_SCOPES = ("read", "send", "control", "settings", "media", "delete")
+
+
+@frozen(kw_only=True)
+class NewSession:
+    """What a session is made from; `settings` as `storage.rows.Session` has them."""
+
+    id: str | None = None
+    name: str
+    settings: Json = field(factory=dict, repr=False)
+    metadata: Json = field(factory=dict, repr=False)
+    start: bool = True
+
+
+@define(eq=False)
+class Sessions:
+    """The directory. Rows are the truth; the actors follow them."""
+
+    supervisor: DynamicSupervisor
+    writer: Ref
+    reads: Reads
+    config: SessionConfig
+
+    async def load(self) -> None:
+        """Start an actor for every stored session; one that cannot start hinders no other."""
+        cursor: str | None = None
+        while True:
+            page = await self.reads.sessions(cursor=cursor, limit=500)
+            for row in page.items:
+                await self._start(row.id)
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    async def create(self, new: NewSession) -> tuple[Session, str]:
+        """A new session's row, and its API key, which is shown only now. Raises SessionExists."""
+        row = Session(
+            id=new.id or new_id("ses"),
+            name=new.name,
+            desired=Desired.RUNNING if new.start else Desired.STOPPED,
+            settings=new.settings,
+            metadata=new.metadata,
+        )
+        key = mint(name=new.name, session_id=row.id, scopes=SESSION_SCOPES)
+        announced = NewEvent("session.status", {"status": row.status, "previous": None, "reason": None})
+        try:
+            await self.writer.call(Insert(row, (announced,)))
+        except WriteRefused as error:
+            if error.reason == "duplicate":
+                raise SessionExists(session_id=row.id) from error
+            raise
+        await self.writer.call(Insert(key.row))
+        await self._start(row.id)
+        return row, key.plain
+
+    async def update(self, session_id: str, changes: dict[str, Any]) -> Session:
+        """Change name, settings or metadata; each is replaced whole. Raises SessionNotFound."""
+        written = await self.writer.call(Update(Session, session_id, changes))
+        if not written.applied:
+            raise SessionNotFound(session_id=session_id)
+        await self.ref(session_id).cast(Reload())
+        row: Session = written.row
+        return row
+
+    async def delete(self, session_id: str) -> None:
+        """Stop the session and remove all of it here; its device stays linked on the phone until a logout.
+
+        Raises SessionNotFound.
+        """
+        try:
+            await self.supervisor.terminate_child(session_id)
+        except ChildNotFound:
+            raise SessionNotFound(session_id=session_id) from None
+        await self.writer.call(Delete(Session, session_id))
+        self.config.forget_device(session_id)
+        shutil.rmtree(self.config.journal(session_id), ignore_errors=True)
+
+    def ref(self, session_id: str) -> Ref:
+        """The session's actor. Raises SessionNotFound."""
+        try:
+            return self.supervisor.ref(session_id)
+        except ChildNotFound:
+            raise SessionNotFound(session_id=session_id) from None
+
+    async def revive(self, session_id: str) -> None:
+        """Start the actor again if its crashes made the supervisor give it up. Raises SessionNotFound."""
+        try:
+            if self.supervisor.which_child(session_id).state is State.FAILED:
+                await self.supervisor.restart_child(session_id)
+        except ChildNotFound:
+            raise SessionNotFound(session_id=session_id) from None
+
+    async def _start(self, session_id: str) -> None:
+        try:
+            await self.supervisor.start_child(session_id, session_id)
+        except StartFailed as error:
+            log.error("session_not_started session=%s error=%s", session_id, type(error.__cause__).__name__)  # noqa: TRY400

@@ -1,0 +1,446 @@
+"""The session actor: one WhatsApp account's client, kept where the user wants it.
+
+`handle` only decides (state.py) and starts things; whatever waits for WhatsApp runs in the actor's nursery:
+
+    keeper    attaches and detaches the client, one step after the other
+    sending   the queue of outgoing messages
+    timer     feeds `Due` when the machine's time has come
+    prover    asks WhatsApp for a sign of life when there was none for a while
+"""
+
+import logging
+import math
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_never
+
+import trio
+from attrs import evolve, frozen
+
+from actors.cells import CellPool
+from actors.errors import (
+    AccountRestricted,
+    AlreadyRunning,
+    NoQr,
+    PairingRefused,
+    SessionDisconnected,
+    SessionError,
+    SessionLoggedOut,
+    SessionNotFound,
+    SessionRestarting,
+)
+from actors.session import messages as ask
+from actors.session import state
+from actors.session.content import Content, read_content
+from actors.session.inbound import writes_for
+from actors.session.keeper import (
+    Answer,
+    AttachClient,
+    AttachFailed,
+    DetachClient,
+    ForgetKeys,
+    Keeper,
+)
+from actors.session.pairing import Pairing
+from actors.session.sending import Sending
+from actors.session.settings import SessionConfig, settings_of
+from actors.session.state import RUNNING_STATES, Machine, SessionState
+from actors.whatsapp import events as wa
+from actors.whatsapp.client import Client, ClientLost, ClientNotice
+from actors.whatsapp.errors import CellError
+from runtime import Actor, Exit, Ref, Reply
+from storage.reads import Reads
+from storage.rows import Json, Session
+from storage.writes import Append, NewEvent, Update
+
+log = logging.getLogger("session")
+
+
+@frozen
+class _Fed:
+    """An input for the state machine from the actor's own tasks; `reply` is answered once it took effect."""
+
+    event: state.Input
+    reply: Reply | None = None
+
+
+# Said by the client library itself, not by WhatsApp.
+_NO_SIGN_OF_LIFE = (
+    wa.KeepAliveTimeout,
+    wa.Disconnected,
+    wa.LoopEnded,
+    wa.JournalFull,
+    wa.PairingEnded,
+    wa.Unreadable,
+)
+
+
+class SessionActor(Actor):
+    """One WhatsApp session. Its protocol is `actors.session.messages`."""
+
+    domain_errors = (SessionError,)
+
+    def __init__(
+        self, session_id: str, *, config: SessionConfig, pool: CellPool, writer: Ref, reads: Reads
+    ) -> None:
+        self.session_id = session_id
+        self._config = config
+        self._pool = pool
+        self._writer = writer
+        self._reads = reads
+        self._pairing = Pairing(session_id)
+        self._last_inbound: datetime | None = None
+        self._last_pong: datetime | None = None
+        self._proven_at = -math.inf
+        self._due_changed = trio.Event()
+
+    # --- life ----------------------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        row = await self._reads.session(self.session_id)
+        if row is None:
+            raise SessionNotFound(session_id=self.session_id)
+        self._row = row
+        self._seen = row.journal_seq
+        self._settings = settings_of(row.settings, self._config)
+        self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config)
+        self._sending = Sending(
+            account=self,
+            writer=self._writer,
+            limits=self._settings.limits,
+            timeout=self._config.send_timeout,
+        )
+        self._machine = Machine(
+            state=SessionState(row.status),
+            desired=row.desired,
+            paired=row.jid is not None,
+            error=row.last_error,
+        )
+        for task in (self._keeper.run, self._sending.run, self._timer, self._prover):
+            self.nursery.start_soon(task)
+        await self._advance(state.Begin())
+
+    async def on_stop(self, exit: Exit) -> None:  # noqa: A002, ARG002 - the runtime's
+        await self._keeper.detach()
+
+    async def handle(self, message: Any) -> Any:
+        match message:
+            case ClientNotice():
+                await self._notice(message)
+            case ClientLost(client=client, reason=reason):
+                if self._keeper.lost(client):
+                    await self._advance(state.ClientEnded(reason))
+            case AttachFailed(reason=reason, device_missing=True):
+                await self._advance(state.LoggedOutRemotely(reason))
+            case AttachFailed(reason=reason):
+                await self._advance(state.ClientEnded(reason))
+            case _Fed(event=event, reply=reply):
+                await self._advance(event, reply)
+            case _:
+                return await self._asked(message)
+        return None
+
+    async def _advance(self, event: state.Input, reply: Reply | None = None) -> None:
+        """Feed the machine, carry its effects out, store and announce a new state; then answer `reply`."""
+        before = self._machine
+        self._machine, effects = state.advance(before, event, trio.current_time(), self._config.policy)
+        for effect in effects:
+            match effect:
+                case state.Attach(pairing=pairing):
+                    self._pairing.end()
+                    self._keeper.do(
+                        AttachClient(
+                            jid=None if pairing else self._row.jid,
+                            after=self._seen,
+                            device_name=self._settings.device_name,
+                            proxy=self._settings.proxy,
+                        )
+                    )
+                case state.Detach():
+                    self._keeper.do(DetachClient())
+                case state.ForgetDevice():
+                    self._keeper.do(ForgetKeys())
+                case _:
+                    assert_never(effect)
+        if reply is not None:
+            self._keeper.do(Answer(reply))
+        if self._machine.due != before.due:
+            self._due_changed.set()
+        await self._record(before)
+
+    async def _record(self, before: Machine) -> None:
+        """Store what changed of the session, with its event where the state did."""
+        now = self._machine
+        changes: dict[str, Any] = {}
+        announced: tuple[NewEvent, ...] = ()
+        if now.desired != before.desired:
+            changes["desired"] = now.desired
+        if before.paired and not now.paired:
+            changes |= {"jid": None, "lid": None}
+        if now.state != before.state:
+            log.info("session_state session=%s from=%s to=%s", self.session_id, before.state, now.state)
+            at = datetime.now(UTC)
+            changes |= {"status": str(now.state), "status_since": at, "last_error": now.error}
+            data = {"status": str(now.state), "previous": str(before.state), "reason": now.error}
+            announced = (NewEvent("session.status", data, at),)
+        if changes:
+            await self._change(changes, announced)
+
+    async def _change(self, changes: dict[str, Any], announced: tuple[NewEvent, ...] = ()) -> None:
+        self._row = evolve(self._row, **changes)
+        await self._writer.cast(Update(Session, self.session_id, changes, announced))
+
+    # --- what users ask ------------------------------------------------------------------------------------
+
+    async def _asked(self, request: ask.SessionRequest) -> Any:
+        match request:
+            case ask.Start():
+                if self._machine.state in RUNNING_STATES:
+                    raise AlreadyRunning(session_id=self.session_id)
+                await self._advance(state.StartAsked())
+            case ask.Stop():
+                await self._advance(state.StopAsked(), self.defer())
+            case ask.RestartClient():
+                await self._advance(state.RestartAsked())
+            case ask.Logout():
+                self.nursery.start_soon(self._log_out, self.defer())
+            case ask.GetQr():
+                if self._pairing.qr is None or self._machine.state is not SessionState.PAIRING:
+                    raise NoQr(session_id=self.session_id, state=str(self._machine.state))
+                return self._pairing.qr
+            case ask.PairWithCode(phone=phone):
+                if self._machine.paired and self._machine.state in RUNNING_STATES:
+                    raise AlreadyRunning(session_id=self.session_id)
+                self._pairing.ask(phone, self.defer())
+                if self._machine.state is SessionState.PAIRING:
+                    self._request_code()
+                else:
+                    await self._advance(state.StartAsked())
+            case ask.Reload():
+                self._settings = settings_of(await self._stored_settings(), self._config)
+                self._sending.limit(self._settings.limits)
+            case ask.GetStatus():
+                return self._status()
+            case ask.SendText():
+                self.connected_client()
+                self._sending.admit()
+                self._sending.enqueue(request, self.defer())
+            case ask.CheckContacts(phones=phones):
+                self.connected_client()
+                self.nursery.start_soon(self._sending.check, phones, self.defer())
+            case ask.MarkRead(chat=chat, sender=sender, message_ids=ids):
+                marking = self.connected_client().mark_read(ids, chat=chat, sender=sender)
+                self.nursery.start_soon(self._answer_when, marking, self.defer())
+            case _:
+                assert_never(request)
+        return None
+
+    def connected_client(self) -> Client:
+        """The client that is logged in now; raises a SessionError where there is none."""
+        machine, session_id = self._machine, self.session_id
+        match machine.state:
+            case SessionState.CONNECTED if self._keeper.client is not None:
+                return self._keeper.client
+            case SessionState.LOGGED_OUT:
+                raise SessionLoggedOut(session_id=session_id)
+            case SessionState.RESTRICTED:
+                left = None if machine.due is None else timedelta(seconds=machine.due - trio.current_time())
+                until = None if left is None else datetime.now(UTC) + left
+                raise AccountRestricted(session_id=session_id, reason=machine.error or "", until=until)
+            case SessionState.RECONNECTING:
+                known = machine.due is not None and not machine.hosted
+                wait = machine.due - trio.current_time() if machine.due is not None and known else 1.0
+                raise SessionRestarting(session_id=session_id, retry_after=max(1.0, wait))
+            case SessionState.STARTING if machine.paired:
+                raise SessionRestarting(session_id=session_id, retry_after=1.0)
+            case _:
+                raise SessionDisconnected(session_id=session_id, state=str(machine.state))
+
+    def own_jid(self) -> str:
+        """The account's phone-number JID."""
+        return f"{self._row.phone}@s.whatsapp.net"
+
+    def _status(self) -> ask.SessionStatus:
+        client = self._keeper.client
+        return ask.SessionStatus(
+            session_id=self.session_id,
+            desired=str(self._machine.desired),
+            actual=str(self._machine.state),
+            since=self._row.status_since,
+            restarts=max(0, self._keeper.attached - 1),
+            last_error=self._machine.error,
+            last_inbound_at=self._last_inbound,
+            last_pong_at=self._last_pong,
+            jid=self.own_jid() if self._row.phone else None,
+            lid=self._row.lid,
+            phone=self._row.phone,
+            push_name=self._row.push_name,
+            cell=client.cell_id if client else None,
+        )
+
+    async def _log_out(self, reply: Reply) -> None:
+        """Unlink at WhatsApp where there is a connection; the keys are forgotten in any case."""
+        client = self._keeper.client
+        if client is not None and self._machine.state is SessionState.CONNECTED:
+            try:
+                await client.logout(timeout=self._config.probe_timeout)
+            except CellError as error:
+                log.warning("logout_not_confirmed session=%s error=%s", self.session_id, type(error).__name__)
+        await self.ref.cast(_Fed(state.LogoutAsked(), reply))
+
+    def _request_code(self) -> None:
+        """WhatsApp gives a pairing code only to a client that was shown its first QR code."""
+        client = self._keeper.client
+        asked = self._pairing.take_asked() if client is not None else None
+        if client is None or asked is None:
+            return
+        phone, reply = asked
+
+        async def request(client: Client) -> None:
+            try:
+                reply.send(await client.pair_phone(phone, timeout=self._config.probe_timeout))
+            except CellError as error:
+                reply.fail(PairingRefused(session_id=self.session_id, reason=str(error)))
+
+        self.nursery.start_soon(request, client)
+
+    async def _answer_when(self, call: Awaitable[None], reply: Reply) -> None:
+        try:
+            await call
+        except CellError as error:
+            reply.fail(self._sending.as_session_error(error, None))
+        else:
+            reply.send(None)
+
+    # --- what the client tells -----------------------------------------------------------------------------
+
+    async def _notice(self, notice: ClientNotice) -> None:
+        if notice.seq <= self._seen:
+            return  # taken over before, and replayed
+        self._seen = notice.seq
+        event = notice.event
+        for write in writes_for(self.session_id, event, notice.seq):
+            await self._writer.cast(write)
+        match event:
+            case wa.Identified():
+                await self._identified(event)
+            case wa.LoggedOut(reason=reason):
+                await self._advance(state.LoggedOutRemotely(reason))
+            case wa.Paired():
+                await self._advance(state.PairingDone())
+            case _ if notice.at >= self._keeper.attached_at:
+                await self._live(notice, event)
+
+    async def _live(self, notice: ClientNotice, event: wa.ClientEvent) -> None:
+        """What counts only while the client that said it lives: replayed, it says nothing about the link."""
+        if not isinstance(event, _NO_SIGN_OF_LIFE):
+            self._proven_at = trio.current_time()
+            self._last_inbound = datetime.fromtimestamp(notice.at, UTC)
+        match event:
+            case wa.QrCode(code=code):
+                qr = self._pairing.show(code, notice.at)
+                await self._advance(state.CodeShown())
+                if self._machine.state is SessionState.PAIRING:
+                    await self._announce(
+                        "session.qr", {"qr": qr.code, "expiresAt": qr.expires_at.isoformat()}
+                    )
+                    self._request_code()
+            case wa.PairingEnded(reason=reason) if reason != "success":
+                await self._advance(state.ClientEnded(f"pairing ended: {reason}"))
+            case wa.PairingRefused(reason=reason):
+                await self._advance(state.ClientEnded(f"pairing refused: {reason}"))
+            case wa.Connected():
+                await self._advance(state.LinkUp())
+                if self._keeper.client is not None and self._machine.state is SessionState.CONNECTED:
+                    self.nursery.start_soon(self._greet, self._keeper.client)
+            case wa.Disconnected():
+                await self._advance(state.LinkDown("the connection to WhatsApp broke"))
+            case wa.KeepAliveTimeout():
+                await self._advance(state.LinkDown("WhatsApp does not answer"))
+            case wa.KeepAliveRestored():
+                await self._advance(state.LinkUp())
+            case wa.StreamReplaced():
+                await self._advance(state.Refused("another client logged in with this session's keys"))
+            case wa.TemporaryBan(reason=reason, expires_in=seconds):
+                await self._announce(
+                    "account.health", {"state": "restricted", "reason": reason, "seconds": seconds}
+                )
+                await self._advance(state.Banned(reason, seconds or None))
+            case wa.ClientOutdated():
+                await self._advance(
+                    state.Refused("WhatsApp no longer accepts this version of the client library")
+                )
+            case wa.ConnectFailure(reason=reason):
+                await self._advance(state.ClientEnded(f"WhatsApp refused the login: {reason}"))
+            case wa.LoopEnded(error=error):
+                await self._advance(state.ClientEnded(error or "the client's event loop ended"))
+            case wa.JournalFull():
+                await self._advance(state.ClientEnded("more was received than could be stored"))
+            case wa.MessageArrived() if self._settings.auto_read and not event.from_me:
+                if isinstance(read_content(event.message), Content) and self._keeper.client is not None:
+                    self.nursery.start_soon(self._mark_read, self._keeper.client, event)
+
+    async def _identified(self, event: wa.Identified) -> None:
+        """Who the session is, once its device is paired."""
+        known = {
+            "jid": event.jid,
+            "lid": event.lid,
+            "phone": event.jid.partition("@")[0].partition(":")[0],
+            "push_name": event.push_name or self._row.push_name,
+        }
+        changes = {name: value for name, value in known.items() if getattr(self._row, name) != value}
+        if changes:
+            paired = "jid" in changes
+            data = {"jid": f"{known['phone']}@s.whatsapp.net", "lid": event.lid, "phone": known["phone"]}
+            await self._change(changes, (NewEvent("session.paired", data),) if paired else ())
+
+    async def _stored_settings(self) -> Json:
+        row = await self._reads.session(self.session_id)
+        if row is None:
+            raise SessionNotFound(session_id=self.session_id)
+        return row.settings
+
+    async def _announce(self, name: str, data: dict[str, Any]) -> None:
+        await self._writer.cast(Append(self.session_id, (NewEvent(name, data),)))
+
+    async def _greet(self, client: Client) -> None:
+        """Have delivery receipts sent although the account is not shown as online."""
+        try:
+            await client.set_force_active_receipts(True)
+        except CellError as error:
+            log.warning("receipts_not_forced session=%s error=%s", self.session_id, type(error).__name__)
+
+    async def _mark_read(self, client: Client, event: wa.MessageArrived) -> None:
+        try:
+            await client.mark_read([event.id], chat=event.chat, sender=event.sender)
+        except CellError as error:
+            log.warning("not_marked_read session=%s error=%s", self.session_id, type(error).__name__)
+
+    # --- time ----------------------------------------------------------------------------------------------
+
+    async def _timer(self) -> None:
+        while True:
+            due, self._due_changed = self._machine.due, trio.Event()
+            with trio.move_on_at(math.inf if due is None else due):
+                await self._due_changed.wait()
+            if due is not None and trio.current_time() >= due:
+                await self.ref.cast(_Fed(state.Due()))
+                await self._due_changed.wait()
+
+    async def _prover(self) -> None:
+        """Connected means proven: without a sign of life for a whole window WhatsApp is asked for one."""
+        window = self._config.liveness_window
+        while True:
+            await trio.sleep(max(1.0, self._proven_at + window - trio.current_time()))
+            client = self._keeper.client
+            silent = trio.current_time() - self._proven_at >= window
+            if client is None or self._machine.state is not SessionState.CONNECTED or not silent:
+                continue
+            try:
+                await client.is_on_whatsapp([str(self._row.phone)], timeout=self._config.probe_timeout)
+            except CellError:
+                if client is self._keeper.client:
+                    await self.ref.cast(_Fed(state.ClientEnded("no sign of life from WhatsApp")))
+            else:
+                self._proven_at = trio.current_time()
+                self._last_pong = datetime.now(UTC)

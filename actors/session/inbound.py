@@ -1,0 +1,280 @@
+"""What a client's event means for the database: a pure function from event to writes.
+
+The last write carries the event's journal number, so that a journal record counts as stored exactly when all
+of its writes are.
+"""
+
+from datetime import UTC, datetime
+
+from attrs import evolve, frozen
+
+from actors.session.content import Content, Edited, Reacted, Revoked, plain_content, read_content
+from actors.whatsapp.events import (
+    CallEvent,
+    ChatPresence,
+    ClientEvent,
+    GroupChanged,
+    HistorySync,
+    JoinedGroup,
+    MessageArrived,
+    PictureChanged,
+    PresenceChanged,
+    ReceiptArrived,
+    ReceiptKind,
+    UndecryptableMessage,
+)
+from storage.ids import new_id
+from storage.rows import Json, Message, MessageStatus
+from storage.writes import Append, NewEvent, StoreMessage, UpdateMessage
+
+ContentWrite = StoreMessage | UpdateMessage | Append
+
+PHONE_SERVER = "@s.whatsapp.net"
+
+
+@frozen(kw_only=True)
+class Key:
+    """Which message of which chat, in both forms of address; Baileys' `key`."""
+
+    chat: str
+    chat_alt: str | None
+    from_me: bool
+    id: str
+    participant: str | None = None
+    participant_alt: str | None = None
+
+    def json(self) -> Json:
+        key: Json = {"remoteJid": self.chat, "fromMe": self.from_me, "id": self.id}
+        for name, value in (
+            ("remoteJidAlt", self.chat_alt),
+            ("participant", self.participant),
+            ("participantAlt", self.participant_alt),
+        ):
+            if value:
+                key[name] = value
+        return key
+
+
+def writes_for(session_id: str, event: ClientEvent, journal_seq: int) -> tuple[ContentWrite, ...]:
+    """The writes of one event, never empty: an event that stores nothing still moves the journal on."""
+    writes = _writes(session_id, event)
+    if not writes:
+        return (Append(session_id, journal_seq=journal_seq),)
+    return (*writes[:-1], evolve(writes[-1], journal_seq=journal_seq))
+
+
+def _writes(session_id: str, event: ClientEvent) -> tuple[ContentWrite, ...]:
+    match event:
+        case MessageArrived():
+            return _message(session_id, event)
+        case ReceiptArrived():
+            return _receipt(session_id, event)
+        case _:
+            appended = _announced(event)
+            return (Append(session_id, (appended,)),) if appended else ()
+
+
+def phone_first(one: str, other: str | None) -> tuple[str, str | None]:
+    """Two addresses of one party, the phone number's first where it is known."""
+    if other and other.endswith(PHONE_SERVER) and not one.endswith(PHONE_SERVER):
+        return other, one
+    return one, other
+
+
+def key_of(event: MessageArrived | UndecryptableMessage, message_id: str) -> Key:
+    """The key of a message in the chat of this event."""
+    chat, chat_alt = phone_first(event.chat, event.chat_alt)
+    if not event.is_group:
+        return Key(chat=chat, chat_alt=chat_alt, from_me=event.from_me, id=message_id)
+    author, author_alt = phone_first(event.sender, event.sender_alt)
+    return Key(
+        chat=chat,
+        chat_alt=chat_alt,
+        from_me=event.from_me,
+        id=message_id,
+        participant=author,
+        participant_alt=author_alt,
+    )
+
+
+def _message(session_id: str, event: MessageArrived) -> tuple[ContentWrite, ...]:
+    if event.category == "peer":  # between the account's own devices: keys and histories
+        return ()
+    key = key_of(event, event.id)
+    at = datetime.fromtimestamp(event.timestamp, UTC)
+    match read_content(event.message):
+        case None:
+            return ()
+        case Revoked(message_id=target):
+            data = {"key": key_of(event, target).json(), "revokedBy": event.sender}
+            return (Append(session_id, (NewEvent("messages.revoked", data, at),)),)
+        case Edited(message_id=target, content=content):
+            data = {
+                "key": key_of(event, target).json(),
+                "message": content.json,
+                "messageTimestamp": int(event.timestamp),
+            }
+            return (
+                Append(session_id, (NewEvent("messages.edited", data, at),)),
+                UpdateMessage(
+                    session_id=session_id,
+                    wa_id=target,
+                    from_me=event.from_me,
+                    text=content.text,
+                    payload=content.json,
+                ),
+            )
+        case Reacted(message_id=target, from_me=own, emoji=emoji):
+            reacted = evolve(key_of(event, target), from_me=own == event.from_me)
+            data = {"key": reacted.json(), "reaction": {"key": key.json(), "text": emoji}}
+            return (Append(session_id, (NewEvent("messages.reaction", data, at),)),)
+        case Content() as content:
+            return (_stored(session_id, event, key, content, at),)
+
+
+def _stored(session_id: str, event: MessageArrived, key: Key, content: Content, at: datetime) -> StoreMessage:
+    sender, _ = phone_first(event.sender, event.sender_alt)
+    data = upsert_data(key, content.json, event.push_name, at)
+    return StoreMessage(
+        message=Message(
+            session_id=session_id,
+            id=new_id("msg"),
+            wa_id=event.id,
+            chat=key.chat,
+            sender=sender,
+            from_me=event.from_me,
+            type=content.kind,
+            text=content.text,
+            payload=content.json,
+            status=MessageStatus.SENT if event.from_me else MessageStatus.RECEIVED,
+            occurred_at=at,
+        ),
+        events=(NewEvent("messages.upsert", data, at),),
+    )
+
+
+def upsert_data(key: Key, message: Json, push_name: str, at: datetime) -> Json:
+    """The `data` of messages.upsert, as webhooks were promised it."""
+    return {
+        "key": key.json(),
+        "message": message,
+        "pushName": push_name,
+        "messageTimestamp": int(at.timestamp()),
+    }
+
+
+_RECEIPTS = {
+    ReceiptKind.DELIVERED: (True, MessageStatus.DELIVERED),
+    ReceiptKind.READ: (True, MessageStatus.READ),
+    ReceiptKind.PLAYED: (True, MessageStatus.PLAYED),
+    # Another of our own devices read what others wrote.
+    ReceiptKind.READ_SELF: (False, MessageStatus.READ),
+    ReceiptKind.PLAYED_SELF: (False, MessageStatus.PLAYED),
+}
+
+
+def _receipt(session_id: str, event: ReceiptArrived) -> tuple[ContentWrite, ...]:
+    if event.kind not in _RECEIPTS:
+        return ()
+    from_me, status = _RECEIPTS[event.kind]
+    if event.from_me and from_me:
+        # A companion of ours tells what it received or read; only `read` says something about the chat.
+        if event.kind is ReceiptKind.DELIVERED:
+            return ()
+        from_me = False
+    at = datetime.fromtimestamp(event.timestamp, UTC)
+    chat, chat_alt = phone_first(event.chat, event.chat_alt)
+    updates = []
+    for message_id in event.ids:
+        key = Key(chat=chat, chat_alt=chat_alt, from_me=from_me, id=message_id)
+        data = update_data(key, status, at)
+        if event.is_group:
+            data["participant"], data["participantAlt"] = phone_first(event.sender, event.sender_alt)
+        updates.append(
+            UpdateMessage(
+                session_id=session_id,
+                wa_id=message_id,
+                from_me=from_me,
+                status=status,
+                events=(NewEvent("messages.update", data, at),),
+            )
+        )
+    return tuple(updates)
+
+
+def update_data(key: Key, status: MessageStatus, at: datetime, error: str | None = None) -> Json:
+    """The `data` of messages.update."""
+    data = {"key": key.json(), "status": str(status), "timestamp": int(at.timestamp())}
+    return data if error is None else {**data, "error": error}
+
+
+def _announced(event: ClientEvent) -> NewEvent | None:
+    """The log's entry for an event that changes no message."""
+    match event:
+        case UndecryptableMessage():
+            key = key_of(event, event.id)
+            at = datetime.fromtimestamp(event.timestamp, UTC)
+            return NewEvent(
+                "messages.undecryptable", {"key": key.json(), "unavailable": event.unavailable}, at
+            )
+        case PresenceChanged(jid=jid, online=online, last_seen=last_seen):
+            return NewEvent("presence.update", {"jid": jid, "online": online, "lastSeen": last_seen})
+        case ChatPresence():
+            sender, sender_alt = phone_first(event.sender, event.sender_alt)
+            state = ("recording" if event.audio else "composing") if event.composing else "paused"
+            data = {"chat": event.chat, "sender": sender, "senderAlt": sender_alt, "state": state}
+            return NewEvent("chat.presence", data)
+        case JoinedGroup(group=group):
+            return NewEvent(
+                "groups.upsert", {"jid": group.jid, "subject": group.subject, "size": len(group.members)}
+            )
+        case GroupChanged():
+            return _group_changed(event)
+        case PictureChanged(jid=jid, removed=removed):
+            name = "groups.update" if jid.endswith("@g.us") else "contacts.update"
+            return NewEvent(name, {"jid": jid, "picture": "removed" if removed else "changed"})
+        case CallEvent():
+            caller, caller_alt = phone_first(event.creator, event.creator_alt)
+            data = {
+                "callId": event.id,
+                "stage": str(event.stage),
+                "from": caller,
+                "fromAlt": caller_alt,
+                "reason": event.reason or None,
+                "media": event.media or None,
+            }
+            return NewEvent("call", data, datetime.fromtimestamp(event.timestamp, UTC))
+        case HistorySync(type=kind, progress=progress, data=history):
+            data = {"type": kind, "progress": progress, "conversations": len(history.conversations)}
+            return NewEvent("history.sync", data)
+        case _:
+            return None
+
+
+def _group_changed(event: GroupChanged) -> NewEvent | None:
+    at = datetime.fromtimestamp(event.timestamp, UTC)
+    for action, members in (
+        ("add", event.join),
+        ("remove", event.leave),
+        ("promote", event.promote),
+        ("demote", event.demote),
+    ):
+        if members:
+            data = {"jid": event.jid, "action": action, "participants": list(members), "author": event.sender}
+            return NewEvent("group-participants.update", data, at)
+    changes = {
+        "subject": event.subject,
+        "description": event.description,
+        "locked": event.locked,
+        "announce": event.announce,
+        "ephemeralSeconds": event.ephemeral_seconds,
+        "inviteLink": event.invite_link,
+        "deleted": event.deleted or None,
+    }
+    known = {name: value for name, value in changes.items() if value is not None}
+    return (
+        NewEvent("groups.update", {"jid": event.jid, **known, "author": event.sender}, at) if known else None
+    )
+
+
+__all__ = ["Key", "key_of", "phone_first", "plain_content", "update_data", "upsert_data", "writes_for"]

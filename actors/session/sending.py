@@ -1,0 +1,226 @@
+"""The sends of one session, in the order they were asked: intent stored, given to WhatsApp, outcome stored.
+
+The client library sends one message of an account at a time anyway, so a queue costs no throughput and keeps
+each chat's order. A message that was given to WhatsApp and whose answer is lost becomes `unknown`; it is
+never sent again by itself.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from actors.errors import (
+    AccountRestricted,
+    OutcomeUnknown,
+    QueueFull,
+    RateLimited,
+    RecipientNotOnWhatsApp,
+    SessionError,
+    SessionRestarting,
+    WhatsAppFailed,
+)
+from actors.limiter import TokenBucket
+from actors.session.contacts import KnownContacts
+from actors.session.inbound import PHONE_SERVER, Key, phone_first, update_data
+from actors.session.messages import ContactCheck, SendText, Sent
+from actors.session.settings import Limits
+from actors.whatsapp.client import Client, OnWhatsApp
+from actors.whatsapp.errors import (
+    CallTimedOut,
+    CellDied,
+    CellError,
+    NotConnected,
+    StartRefused,
+    WhatsAppError,
+)
+from actors.whatsapp.proto import e2e
+from runtime import Ref, Reply
+from storage.ids import new_id
+from storage.rows import Json, Message, MessageStatus
+from storage.writes import NewEvent, StoreMessage, UpdateMessage
+
+# WhatsApp's answer to a message to a stranger from an account that wrote to too many of them.
+_REACHED_OUT_TOO_MUCH = 463
+
+
+class Account(Protocol):
+    """What sending needs to know of its session."""
+
+    session_id: str
+
+    def connected_client(self) -> Client:
+        """The client that is logged in now; raises a SessionError where there is none."""
+
+    def own_jid(self) -> str:
+        """The account's phone-number JID."""
+
+
+@frozen
+class _Outgoing:
+    request: SendText
+    reply: Reply
+
+
+@define(eq=False)
+class Sending:
+    """A session's queue of outgoing messages, its worker, and its checks of phone numbers."""
+
+    account: Account
+    writer: Ref
+    limits: Limits
+    timeout: float  # seconds for WhatsApp's acknowledgement
+    clock: Callable[[], float] = trio.current_time
+    contacts: KnownContacts = field(factory=KnownContacts)
+    _bucket: TokenBucket = field(init=False)
+    _put: trio.MemorySendChannel[_Outgoing] = field(init=False)
+    _take: trio.MemoryReceiveChannel[_Outgoing] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._bucket = TokenBucket(self.limits.per_minute, self.limits.burst)
+        self._put, self._take = trio.open_memory_channel[_Outgoing](self.limits.queue)
+
+    def admit(self) -> None:
+        """Take a token and see that there is room for one more. Raises QueueFull or RateLimited."""
+        session_id = self.account.session_id
+        if self._put.statistics().current_buffer_used >= self.limits.queue:
+            raise QueueFull(session_id=session_id, retry_after=max(1.0, 60 / self.limits.per_minute))
+        wait = self._bucket.take(self.clock())
+        if wait > 0:
+            raise RateLimited(session_id=session_id, limit=self.limits.per_minute, retry_after=wait)
+
+    def enqueue(self, request: SendText, reply: Reply) -> None:
+        """Queue a message that was admitted; `reply` is answered when WhatsApp has acknowledged it."""
+        self._put.send_nowait(_Outgoing(request, reply))
+
+    def limit(self, limits: Limits) -> None:
+        """Go on with other limits. The bucket starts full, the queue keeps its size."""
+        if (limits.per_minute, limits.burst) != (self.limits.per_minute, self.limits.burst):
+            self._bucket = TokenBucket(limits.per_minute, limits.burst)
+        self.limits = evolve(limits, queue=self.limits.queue)
+
+    async def run(self) -> None:
+        """Send what is queued, for as long as the session's actor lives."""
+        async for outgoing in self._take:
+            if outgoing.reply.abandoned:
+                self._bucket.refund()
+                continue
+            try:
+                sent = await self._send(outgoing.request)
+            except SessionError as error:
+                outgoing.reply.fail(error)
+            else:
+                outgoing.reply.send(sent)
+
+    async def check(self, phones: tuple[str, ...], reply: Reply) -> None:
+        """Answer CheckContacts."""
+        try:
+            answers = await self._ask(self.account.connected_client(), list(dict.fromkeys(phones)))
+        except SessionError as error:
+            reply.fail(error)
+            return
+        found = {answer.phone: answer for answer in answers}
+        reply.send(
+            tuple(
+                ContactCheck(
+                    phone=phone, exists=found[phone].exists, jid=found[phone].jid, lid=found[phone].lid
+                )
+                for phone in phones
+            )
+        )
+
+    async def _send(self, request: SendText) -> Sent:
+        try:
+            client = self.account.connected_client()
+            chat, chat_alt = await self._recipient(client, request.to)
+        except SessionError:
+            self._bucket.refund()  # nothing reached WhatsApp's message service
+            raise
+        intent = self._intent(request, chat)
+        await self.writer.call(StoreMessage(message=intent), timeout=math.inf)
+        try:
+            result = await client.send(chat, e2e.Message(conversation=request.text), timeout=self.timeout)
+        except CellError as error:
+            await self._failed(intent, chat_alt, error)
+            raise self.as_session_error(error, intent.id) from error
+        at = datetime.fromtimestamp(result.timestamp, UTC)
+        key = Key(chat=chat, chat_alt=chat_alt, from_me=True, id=result.message_id)
+        await self.writer.cast(
+            UpdateMessage(
+                session_id=self.account.session_id,
+                id=intent.id,
+                wa_id=result.message_id,
+                status=MessageStatus.SENT,
+                occurred_at=at,
+                events=(NewEvent("messages.update", update_data(key, MessageStatus.SENT, at), at),),
+            )
+        )
+        return Sent(message_id=result.message_id, chat=chat, timestamp=at)
+
+    def _intent(self, request: SendText, chat: str) -> Message:
+        payload: Json = {"conversation": request.text}
+        return Message(
+            session_id=self.account.session_id,
+            id=new_id("msg"),
+            chat=chat,
+            sender=self.account.own_jid(),
+            recipient_phone=chat.removesuffix(PHONE_SERVER) if chat.endswith(PHONE_SERVER) else None,
+            from_me=True,
+            type="text",
+            text=request.text,
+            payload=payload,
+            status=MessageStatus.SENDING,
+            client_ref=request.client_ref,
+        )
+
+    async def _failed(self, intent: Message, chat_alt: str | None, error: CellError) -> None:
+        lost_answer = isinstance(error, CallTimedOut | CellDied)
+        status = MessageStatus.UNKNOWN if lost_answer else MessageStatus.FAILED
+        at = datetime.now(UTC)
+        key = Key(chat=intent.chat, chat_alt=chat_alt, from_me=True, id=intent.id)
+        await self.writer.cast(
+            UpdateMessage(
+                session_id=intent.session_id,
+                id=intent.id,
+                status=status,
+                error=str(error),
+                events=(NewEvent("messages.update", update_data(key, status, at, str(error)), at),),
+            )
+        )
+
+    async def _recipient(self, client: Client, to: str) -> tuple[str, str | None]:
+        """The chat to send to, and its other address. A phone number is looked up first."""
+        if to.endswith(PHONE_SERVER):
+            to = to.removesuffix(PHONE_SERVER)
+        if "@" in to:
+            return to, None
+        known = self.contacts.get(to, self.clock()) or (await self._ask(client, [to]))[0]
+        if not known.exists or known.jid is None:
+            raise RecipientNotOnWhatsApp(recipient=to)
+        return phone_first(known.jid, known.lid)
+
+    async def _ask(self, client: Client, phones: list[str]) -> list[OnWhatsApp]:
+        try:
+            answers = await client.is_on_whatsapp(phones, timeout=self.timeout)
+        except CellError as error:
+            raise self.as_session_error(error, None) from error
+        self.contacts.remember(answers, self.clock())
+        return answers
+
+    def as_session_error(self, error: CellError, message_id: str | None) -> SessionError:
+        """What a failed call means to the caller; `message_id` where a message was given to WhatsApp."""
+        session_id = self.account.session_id
+        match error:
+            case CallTimedOut() | CellDied() if message_id is not None:
+                return OutcomeUnknown(session_id=session_id, message_id=message_id)
+            case CellDied() | NotConnected() | StartRefused():
+                return SessionRestarting(session_id=session_id, retry_after=1.0)
+            case WhatsAppError(code=code) if code == _REACHED_OUT_TOO_MUCH:
+                return AccountRestricted(session_id=session_id, reason="too many messages to new contacts")
+            case WhatsAppError(code=code, text=text):
+                return WhatsAppFailed(session_id=session_id, reason=text, code=code)
+            case _:
+                return WhatsAppFailed(session_id=session_id, reason=str(error))

@@ -1,0 +1,70 @@
+"""The settings of one session: what its row carries, over the gateway's defaults."""
+
+from pathlib import Path
+
+from attrs import field, frozen
+
+from actors.session.state import Policy
+from storage.rows import Json
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How fast a session may send."""
+
+    per_minute: int = 10
+    burst: int = 10
+    queue: int = 256  # sends waiting in the session for their turn
+
+
+@frozen(kw_only=True)
+class SessionConfig:
+    """What every session of this gateway shares."""
+
+    data: Path  # journals and device stores lie beneath
+    limits: Limits = field(factory=Limits)
+    policy: Policy = field(factory=Policy)
+    liveness_window: float = 300.0  # seconds without a sign of life before one is asked for
+    probe_timeout: float = 20.0  # seconds for WhatsApp's answer to that
+    send_timeout: float = 80.0  # seconds; the client library itself gives up after 75
+
+    def device_store(self, session_id: str) -> Path:
+        return self.data / "devices" / f"{session_id}.db"
+
+    def forget_device(self, session_id: str) -> None:
+        """Delete the device's keys from the disk, with SQLite's -wal and -shm."""
+        store = self.device_store(session_id)
+        for path in store.parent.glob(f"{store.name}*"):
+            path.unlink(missing_ok=True)
+
+    def journal(self, session_id: str) -> Path:
+        return self.data / "journal" / session_id
+
+
+@frozen(kw_only=True)
+class SessionSettings:
+    """What the user chose for one session."""
+
+    device_name: str = "Terzetto"
+    proxy: str | None = field(default=None, repr=False)  # may carry a password
+    auto_read: bool = False
+    limits: Limits = field(factory=Limits)
+
+
+def settings_of(stored: Json, config: SessionConfig) -> SessionSettings:
+    """The settings in a session's row; what it leaves out is the gateway's default."""
+    limits = stored.get("limits") or {}
+    defaults = config.limits
+    per_minute = limits.get("perMinute", defaults.per_minute)
+    return SessionSettings(
+        device_name=stored.get("deviceName") or "Terzetto",
+        proxy=stored.get("proxy"),
+        auto_read=bool(stored.get("autoRead", False)),
+        limits=Limits(
+            per_minute=per_minute,
+            burst=limits.get(
+                "burst", min(defaults.burst, per_minute) if "perMinute" in limits else defaults.burst
+            ),
+            queue=defaults.queue,
+        ),
+    )
