@@ -32,8 +32,7 @@ class Authority:
             return ca.private_key_pem.bytes() + ca.cert_pem.bytes()
 
         both = keep(directory / "ca.key", make)
-        # trustme's from_pem takes each from its own part of the same text.
-        ca = trustme.CA.from_pem(both[both.index(b"-----BEGIN CERTIFICATE") :], both)
+        ca = trustme.CA.from_pem(both, both)  # takes each from its part of the text
         pem = directory / "ca.pem"
         pem.write_bytes(ca.cert_pem.bytes())
         return cls(pem, ca)

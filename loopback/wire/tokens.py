@@ -59,7 +59,7 @@ def read_tokens(library: Path) -> Tokens:
     """The tables in that file. Raises TokensNotFound, or OSError when it cannot be read."""
     try:
         return _find(_Image(library.read_bytes()))
-    except (struct.error, UnicodeDecodeError, KeyError) as error:
+    except (struct.error, ValueError, KeyError) as error:
         raise TokensNotFound(f"{library.name} is not a library as expected") from error
 
 
