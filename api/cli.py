@@ -1,0 +1,248 @@
+"""The command line. A wrong use exits with 2, a failure with 1, each saying why in one plain line.
+
+What a command needs is imported when it runs: `--help` is quick, and looking at a gateway loads none.
+"""
+# ruff: noqa: PLC0415, T201
+
+import argparse
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from api.config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_LOG=json, TERZETTO_LOG_LEVEL."
+
+
+class UsageError(Exception):
+    """What was asked for makes no sense; nothing was begun."""
+
+
+class Failure(Exception):  # noqa: N818 - a fact about the command, told to the user
+    """The command could not do it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away, which is its right. What is left to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except UsageError as error:
+        return _say(error, 2)
+    except Failure as error:
+        return _say(error, 1)
+    return code
+
+
+def _say(error: Exception, code: int) -> int:
+    print(f"terzetto: {error}", file=sys.stderr)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # These two hand all that follows to another program, whose options are not ours.
+    match arguments:
+        case ["test", *rest]:
+            os.chdir(ROOT)
+            _become("pytest", rest)
+        case ["loopback", *rest]:
+            _become("loopback", rest)
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.run
+    return command(options)
+
+
+def _become(module: str, arguments: Sequence[str]) -> NoReturn:
+    """Go on as another program of this environment."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="terzetto", description="A WhatsApp gateway for many numbers at once.", epilog=ENVIRONMENT
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int] | None, help_: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+        added.set_defaults(run=run)
+        return added
+
+    _serving(command("up", _up, "run the gateway"), data_home())
+    sandbox = command("sandbox", _sandbox, "run the gateway with a WhatsApp-compatible network on loopback")
+    _serving(sandbox, data_home() / "sandbox")
+    command("demo", _demo, "show in a minute what it does, on loopback alone")
+    command("loopback", None, "run the loopback network by itself; options go to it: --data DIR")
+    command("test", None, "run the tests; options go to pytest")
+    tree = command("tree", _tree, "print the supervision tree of a running gateway")
+    _looking(tree)
+    tree.add_argument("--json", action="store_true", help="as the API gives it")
+    tail = command("tail", _tail, "follow the events of a running gateway")
+    _looking(tail)
+    tail.add_argument(
+        "--session", action="append", metavar="ID", help="only this session's (may be repeated)"
+    )
+    tail.add_argument("--events", metavar="NAMES", help="only these, separated by commas")
+    tail.add_argument("--after", metavar="CURSOR", help="begin after this cursor (a seq, with one session)")
+    tail.add_argument("--json", action="store_true", help="one event in JSON a line")
+    return parser
+
+
+def _serving(parser: argparse.ArgumentParser, data: Path) -> None:
+    parser.add_argument(
+        "--data", type=Path, default=data, metavar="DIR", help="where its files are (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="port 0 picks a free one (default: as configured)"
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration (default: supervisor.toml beside terzetto)",
+    )
+
+
+def _looking(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="its data directory (default: of the one started last)"
+    )
+    parser.add_argument("--url", help="its address; the key is then taken from TERZETTO_ADMIN_KEY")
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is written in pyproject.toml alone."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version")
+
+    def __call__(self, *_: object) -> NoReturn:
+        import tomllib
+
+        with (ROOT / "pyproject.toml").open("rb") as file:
+            print(f"terzetto {tomllib.load(file)['project']['version']}")
+        sys.exit(0)
+
+
+# Commands
+
+
+def _up(options: argparse.Namespace) -> int:
+    from api.gateway import serve
+
+    return _serve(serve, options)
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    from api.sandbox import run
+
+    return _serve(run, options)
+
+
+def _serve(program: Callable[..., Awaitable[Any]], options: argparse.Namespace) -> int:
+    """Run `program(config, data directory)` until it ends."""
+    import trio
+
+    from api import logs
+    from runtime import SupervisionError
+    from storage.errors import StorageError
+
+    config = _configuration(options)
+    try:
+        logs.configure()
+    except ValueError as error:
+        raise UsageError(f"TERZETTO_LOG_LEVEL: {error}") from None
+    try:
+        trio.run(program, config, options.data)
+    except* (SupervisionError, StorageError, OSError) as group:
+        raise Failure(_reason(group)) from None
+    return 0
+
+
+def _configuration(options: argparse.Namespace) -> "Config":
+    """The configuration under the options of the command line."""
+    import attrs
+
+    from api.config import ConfigError, load
+
+    if options.config is not None and not options.config.is_file():
+        raise UsageError(f"--config: there is no file {options.config}")
+    try:
+        config = load(options.config or ROOT / "supervisor.toml")
+        if options.listen is not None:
+            config = attrs.evolve(config, api=attrs.evolve(config.api, listen=options.listen))
+    except ConfigError as error:
+        raise UsageError(error) from None
+    return config
+
+
+def _reason(error: BaseException) -> str:
+    """An error and what it came from, in one line: `api: could not start: Address already in use`."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    text = " ".join((error.strerror if isinstance(error, OSError) and error.strerror else str(error)).split())
+    return f"{text}: {_reason(error.__cause__)}" if error.__cause__ else text
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from api import demo
+
+    return demo.main()
+
+
+def _tree(options: argparse.Namespace) -> int:
+    from api import tree
+
+    _look(lambda running: tree.show(running, as_json=options.json), options)
+    return 0
+
+
+def _tail(options: argparse.Namespace) -> int:
+    import trio
+
+    from api import tail
+
+    asked = {
+        "sessions": ",".join(options.session or ()),
+        "events": options.events,
+        "after": options.after,
+    }
+    query = {name: value for name, value in asked.items() if value}
+    _look(lambda running: trio.run(tail.follow, running, query, options.json), options)
+    return 0
+
+
+def _look(show: Callable[[Any], object], options: argparse.Namespace) -> None:
+    from api.running import NotRunningError, Running, find
+
+    try:
+        if options.url:
+            if not (key := os.environ.get("TERZETTO_ADMIN_KEY")):
+                raise UsageError(
+                    "--url: the gateway's admin key is missing; it is taken from TERZETTO_ADMIN_KEY"
+                )
+            running = Running(options.url, key)
+        else:
+            running = find([options.data] if options.data else [data_home(), data_home() / "sandbox"])
+        show(running)
+    except NotRunningError as error:
+        raise Failure(error) from None
+
+
+def data_home() -> Path:
+    """Where a gateway keeps its files unless told otherwise."""
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "terzetto"

@@ -1,0 +1,398 @@
+"""The operator's file, `supervisor.toml`, read into frozen values: every key checked, none ignored.
+
+A missing key means its default, a missing file all defaults; an unknown or wrong key is refused with its path
+and what was expected. Durations are seconds. What is secret, or belongs to the machine, may come from the
+environment instead, which goes before the file: DATABASE_URL, TERZETTO_WHATSAPP_PROXY, TERZETTO_WHATSAPP_CA_FILE,
+TERZETTO_WHATSAPP_ROOT_KEY. TERZETTO_ADMIN_KEY has no key in the file.
+"""
+
+import json
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+from attrs import field, frozen
+from cattrs.gen import make_dict_structure_fn, override
+
+from runtime import Backoff, Mailbox, OnExhausted, Overflow, Strategy
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used: one line for each wrong key."""
+
+
+# Values: each checks one kind of value and says what it expects; a wrong one raises ValueError.
+
+_CHECK = "check"
+
+
+def _refuse(expected: str, got: object) -> ValueError:
+    shown = json.dumps(got, default=str)
+    return ValueError(f"expected {expected}, got {shown}")
+
+
+def _whole(default: int | None, *, least: int = 0) -> Any:
+    def check(value: object) -> int | None:
+        if value is None and default is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise _refuse(f"an integer ≥ {least}", value)
+        return value
+
+    return field(default=default, metadata={_CHECK: check})
+
+
+def _number(default: float, *, unit: str = "", least: float = 0, above: bool = False) -> Any:
+    def check(value: object) -> float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not fits or value < least or (above and value == least):  # type: ignore[operator]
+            raise _refuse(f"a number {unit}{'>' if above else '≥'} {least:g}", value)
+        return float(value)  # type: ignore[arg-type]
+
+    return field(default=float(default), metadata={_CHECK: check})
+
+
+def _seconds(default: float, *, above: bool = True) -> Any:
+    return _number(default, unit="of seconds ", above=above)
+
+
+def _text(default: str = "", *, secret: bool = False) -> Any:
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            raise _refuse("a text", "a value of another kind" if secret else value)
+        return value
+
+    return field(default=default, repr=not secret, metadata={_CHECK: check})
+
+
+def _one_of(default: StrEnum) -> Any:
+    kind = type(default)
+
+    def check(value: object) -> StrEnum:
+        try:
+            return kind(value)  # type: ignore[arg-type] - what is no text is no member either
+        except ValueError:
+            raise _refuse(" or ".join(f'"{member.value}"' for member in kind), value) from None
+
+    return field(default=default, metadata={_CHECK: check})
+
+
+def _address(default: str) -> Any:
+    def check(value: object) -> str:
+        if isinstance(value, str):
+            host, colon, port = value.rpartition(":")
+            if host and colon and port.isdecimal() and int(port) < 65536:
+                return value
+        raise _refuse('"HOST:PORT"', value)
+
+    return field(default=default, metadata={_CHECK: check})
+
+
+# Sections
+
+
+@frozen(kw_only=True)
+class Api:
+    """[api]: the HTTP server."""
+
+    listen: str = _address("127.0.0.1:8080")
+    max_body_bytes: int = _whole(64 * 1024 * 1024, least=1024)
+    read_timeout: float = _seconds(60)
+    send_timeout: float = _seconds(10)
+    """How long a client may take no bytes before it is cut off."""
+    graceful_timeout: float = _seconds(5, above=False)
+    """What requests in hand are given at a stop."""
+    websocket_max_message_bytes: int = _whole(64 * 1024, least=1024)
+    websocket_ping_interval: float = _seconds(20)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port; an IPv6 host without its brackets."""
+        host, _, port = self.listen.rpartition(":")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@frozen(kw_only=True)
+class Storage:
+    """[storage]: PostgreSQL and the batching writer."""
+
+    dsn: str = _text(secret=True)
+    """Empty: an embedded PostgreSQL in the data directory."""
+    batch_rows: int = _whole(500, least=1)
+    batch_ms: int = _whole(10)
+    readers: int = _whole(4, least=1)
+
+
+@frozen(kw_only=True)
+class WhatsApp:
+    """[whatsapp]: the way to WhatsApp's network; empty where it is the real one, reached directly."""
+
+    proxy: str = _text(secret=True)
+    ca_file: str = _text()
+    root_key: str = _text()
+
+
+@frozen(kw_only=True)
+class Cells:
+    """[cells]: the processes that host the WhatsApp clients."""
+
+    sessions_per_cell: int = _whole(32, least=1)
+    spare: int = _whole(1)
+    memory_limit_mb: int = _whole(512, least=64)
+    max_starts: int = _whole(200, least=1)
+    ping_interval: float = _seconds(1)
+    ping_timeout: float = _seconds(1)
+    journal_bound_mb: int = _whole(64, least=1)
+    stop_timeout: float = _seconds(2)
+
+
+@frozen(kw_only=True)
+class BackoffTimes:
+    """How long to wait before trying again what failed; more than `max_failures` in a row end it."""
+
+    min: float = _seconds(0.5)
+    max: float = _seconds(30)
+    factor: float = _number(2, least=1)
+    jitter: float = _number(0.2)
+    max_failures: int | None = _whole(None, least=1)
+
+    def __attrs_post_init__(self) -> None:
+        if self.max < self.min:
+            raise _refuse(f"max ≥ min, which is {self.min:g}", self.max)
+
+    def policy(self, on_exhausted: OnExhausted = OnExhausted.ESCALATE) -> Backoff:
+        """The runtime's back-off with these times."""
+        return Backoff(
+            self.min,
+            self.max,
+            factor=self.factor,
+            jitter=self.jitter,
+            max_failures=self.max_failures,
+            on_exhausted=on_exhausted,
+        )
+
+
+@frozen(kw_only=True)
+class Session:
+    """[session]: the defaults of every WhatsApp session; a session's own settings go before them."""
+
+    per_minute: int = _whole(10, least=1)
+    burst: int = _whole(10, least=1)
+    queue: int = _whole(100)
+    liveness_window: float = _seconds(90)
+    """Without a sign of life from WhatsApp for so long, the session is connected anew."""
+    backoff: BackoffTimes = BackoffTimes(min=1, max=60)
+
+
+@frozen(kw_only=True)
+class Hub:
+    """[hub]: live events over WebSocket."""
+
+    listener_capacity: int = _whole(1000, least=1)
+    """Events that a listener may be behind before it is cut off and comes back from its cursor."""
+
+
+@frozen(kw_only=True)
+class Webhooks:
+    """[webhooks]: delivery to HTTP endpoints."""
+
+    connect_timeout: float = _seconds(5)
+    timeout: float = _seconds(10)
+    connections: int = _whole(50, least=1)
+    backoff: BackoffTimes = BackoffTimes(min=1, max=600)
+    give_up_after: float = _seconds(24 * 60 * 60)
+
+
+# The supervision tree
+
+
+@frozen(kw_only=True)
+class Intensity:
+    """More than `intensity` restarts within `period` are too many."""
+
+    intensity: int = _whole(10)
+    period: float = _seconds(60)
+
+
+@frozen(kw_only=True)
+class Root(Intensity):
+    """[supervision.root]: what becomes of the others when one part dies."""
+
+    strategy: Strategy = _one_of(Strategy.ONE_FOR_ONE)  # noqa: RUF009
+
+
+@frozen(kw_only=True)
+class Worker:
+    """A part of the tree: how long it may take to stop, and how long it waits before it starts again."""
+
+    shutdown: float = _seconds(5, above=False)
+    backoff: BackoffTimes = BackoffTimes()
+
+
+@frozen(kw_only=True)
+class MailboxBounds:
+    """How many messages may wait for an actor, and what becomes of one more."""
+
+    capacity: int = _whole(1024, least=1)
+    overflow: Overflow = _one_of(Overflow.BLOCK)  # noqa: RUF009
+
+    def mailbox(self) -> Mailbox:
+        """A mailbox of the runtime within these bounds: the factory that a ChildSpec takes."""
+        return Mailbox(self.capacity, self.overflow)
+
+
+@frozen(kw_only=True)
+class Actor(Worker):
+    """A part of the tree that is one actor."""
+
+    mailbox: MailboxBounds = MailboxBounds()
+
+
+@frozen(kw_only=True)
+class Dynamic(Intensity, Actor):
+    """A part of the tree that comes and goes in any number: the bounds of the whole, and of each one."""
+
+
+@frozen(kw_only=True)
+class Supervision:
+    """[supervision.…]: a section for each child of the root, and the root's own."""
+
+    root: Root = Root()
+    storage: Actor = Actor(shutdown=10, mailbox=MailboxBounds(capacity=5000))
+    hub: Actor = Actor(backoff=BackoffTimes(min=0.1, max=5))
+    webhooks: Dynamic = Dynamic()
+    cells: Dynamic = Dynamic(backoff=BackoffTimes(min=0.2, max=30))
+    sessions: Dynamic = Dynamic(
+        backoff=BackoffTimes(min=1, max=60, max_failures=10),
+        mailbox=MailboxBounds(capacity=1000, overflow=Overflow.REJECT),
+    )
+    api: Worker = Worker(backoff=BackoffTimes(min=0.2, max=10))
+
+
+@frozen(kw_only=True)
+class Config:
+    """The whole of supervisor.toml."""
+
+    api: Api = Api()
+    storage: Storage = Storage()
+    whatsapp: WhatsApp = WhatsApp()
+    cells: Cells = Cells()
+    session: Session = Session()
+    hub: Hub = Hub()
+    webhooks: Webhooks = Webhooks()
+    supervision: Supervision = Supervision()
+
+
+# Reading
+
+_ENVIRONMENT = {
+    "DATABASE_URL": ("storage", "dsn"),
+    "TERZETTO_WHATSAPP_PROXY": ("whatsapp", "proxy"),
+    "TERZETTO_WHATSAPP_CA_FILE": ("whatsapp", "ca_file"),
+    "TERZETTO_WHATSAPP_ROOT_KEY": ("whatsapp", "root_key"),
+}
+
+
+def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in `file`, or the defaults when it does not exist, under the environment's.
+
+    Raises ConfigError.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from None
+    try:
+        config = parse(text)
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from None
+    for variable, (section, key) in _ENVIRONMENT.items():
+        if value := environment.get(variable):
+            config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
+    return config
+
+
+def parse(text: str) -> Config:
+    """The configuration that a file with this text asks for. Raises ConfigError."""
+    try:
+        asked = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not TOML: {error}") from None
+    defaults = attrs.asdict(Config())
+    try:
+        return _CONVERTER.structure(_merged(defaults, asked), Config)
+    except cattrs.ClassValidationError as error:
+        raise ConfigError("\n".join(_lines(error, ()))) from None
+
+
+def _merged(defaults: object, asked: object) -> object:
+    """What was asked for over the defaults, key by key: a section may say less than all."""
+    if not (isinstance(defaults, dict) and isinstance(asked, dict)):
+        return asked
+    return defaults | {key: _merged(defaults.get(key), value) for key, value in asked.items()}
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+
+    def structure(kind: type[T]) -> Callable[[Any, Any], T]:
+        checks: dict[str, Any] = {
+            attribute.name: override(struct_hook=partial(_checked, attribute.metadata[_CHECK]))
+            for attribute in attrs.fields(kind)
+            if _CHECK in attribute.metadata
+        }
+        read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **checks)
+
+        def section(value: Any, _: Any) -> T:
+            if not isinstance(value, dict):
+                raise _refuse("a section", value)
+            return read(value, kind)
+
+        return section
+
+    converter.register_structure_hook_factory(attrs.has, structure)
+    return converter
+
+
+def _checked(check: Callable[[object], object], value: object, _: object) -> object:
+    return check(value)
+
+
+_CONVERTER = _converter()
+
+
+def _lines(error: cattrs.ClassValidationError, path: tuple[str, ...]) -> list[str]:
+    """Each thing wrong, with where it is: `[cells] spare: expected …`."""
+    nested, own = error.group_exceptions()
+    lines = []
+    for cause, note in nested:
+        where = (*path, note.name)
+        if isinstance(cause, cattrs.ClassValidationError):
+            lines += _lines(cause, where)
+        else:
+            lines.append(f"{_place(where)}: {cause}")
+    for cause in own:
+        if not isinstance(cause, cattrs.ForbiddenExtraKeysError):
+            lines.append(f"{_place(path)}: {cause}")
+            continue
+        known = ", ".join(attribute.name for attribute in attrs.fields(cause.cl))
+        lines += [
+            f"{_place((*path, key))}: no such key; there are {known}" for key in sorted(cause.extra_fields)
+        ]
+    return lines
+
+
+def _place(path: tuple[str, ...]) -> str:
+    *section, key = path
+    return f"[{'.'.join(section)}] {key}" if section else f"[{key}]"

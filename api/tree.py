@@ -1,0 +1,120 @@
+"""The supervision tree as the API gives it (`GET /api/tree`), and as `terzetto tree` prints it."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.running import Running, get
+from runtime import TreeNode
+
+Json = dict[str, Any]
+
+_SYMBOLS = {
+    "running": "●",
+    "starting": "◐",
+    "restarting": "◐",
+    "stopping": "◐",
+    "backing_off": "◌",
+    "suspended": "‖",
+    "unresponsive": "!",
+    "failed": "✗",
+}
+_AT_REST = "○"
+_COLOURS = {"●": "32", "◐": "33", "◌": "33", "‖": "33", "!": "31", "✗": "31", _AT_REST: "2"}
+
+
+def as_json(node: TreeNode, clock: float, now: datetime) -> Json:
+    """A node and all beneath it; `clock` is `trio.current_time()` at the moment `now`.
+
+    Times of the loop's clock become moments in UTC; an exit is its kind and the type of its cause.
+    """
+
+    def moment(time: float | None) -> str | None:
+        return (
+            None
+            if time is None
+            else (now + timedelta(seconds=time - clock)).isoformat(timespec="milliseconds")
+        )
+
+    mailbox = node.mailbox
+    return {
+        "id": node.id,
+        "type": node.type,
+        "state": node.state,
+        "since": moment(node.since),
+        "restarts": node.restarts,
+        "lastExit": None if node.last_exit is None else str(node.last_exit),
+        "due": moment(node.due),
+        "mailbox": mailbox
+        and {
+            "depth": mailbox.depth,
+            "peak": mailbox.peak,
+            "dropped": mailbox.dropped,
+            "oldestAge": mailbox.oldest_age,
+        },
+        "message": node.message,
+        "messageAge": node.message_age,
+        "busy": node.busy,
+        "stack": node.stack,
+        "children": [as_json(child, clock, now) for child in node.children],
+    }
+
+
+def show(running: Running, *, as_json: bool) -> None:
+    """Print the tree of a running gateway. Raises NotRunningError."""
+    root = get(running, "/api/tree")
+    if as_json:
+        print(json.dumps(root, indent=2, ensure_ascii=False))  # noqa: T201
+        return
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    for line in render(
+        root, datetime.now(UTC), width=width, colour=terminal and "NO_COLOR" not in os.environ
+    ):
+        print(line)  # noqa: T201
+
+
+def render(root: Json, now: datetime, *, width: int | None = None, colour: bool = False) -> Iterator[str]:
+    """A heading and one line a node; no line is wider than `width` where that is given."""
+    rows = [(lead, node) for lead, node in _walk(root, "", "")]
+    column = max(len(lead) + 2 + len(node["id"]) for lead, node in rows)
+    if width is not None:
+        # 48 columns go to what follows the name.
+        column = max(12, min(column, width - 48))
+    yield f"{'':{column}}  {'state':12} {'since':>7} {'restarts':>8} {'mail':>5}  last exit"[:width].rstrip()
+    for lead, node in rows:
+        symbol = _SYMBOLS.get(node["state"], _AT_REST)
+        name = f"{lead}{symbol} {node['id']}"
+        if len(name) > column:
+            name = f"{name[: column - 1]}…"
+        mail = node["mailbox"]["depth"] if node["mailbox"] else ""
+        time = f"in {_span(node['due'], now)}" if node["due"] else _span(node["since"], now)
+        line = f"{name:{column}}  {node['state']:12} {time:>7} {node['restarts']:>8} {mail:>5}"
+        line = f"{line}  {node['lastExit'] or ''}"[:width].rstrip()
+        yield line.replace(symbol, f"\033[{_COLOURS[symbol]}m{symbol}\033[0m", 1) if colour else line
+
+
+def _walk(node: Json, lead: str, below: str) -> Iterator[tuple[str, Json]]:
+    yield lead, node
+    *others, last = node["children"] or [None]
+    for child in others:
+        yield from _walk(child, f"{below}├─ ", f"{below}│  ")
+    if last:
+        yield from _walk(last, f"{below}└─ ", f"{below}   ")
+
+
+def _span(moment: str | None, now: datetime) -> str:
+    """How far a moment is from now, in its two greatest units: `3d 4h`, `2m 05s`."""
+    if moment is None:
+        return ""
+    seconds = round(abs((now - datetime.fromisoformat(moment)).total_seconds()))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days}d {hours % 24:02}h"
+    if hours:
+        return f"{hours}h {minutes % 60:02}m"
+    return f"{minutes}m {seconds % 60:02}s" if minutes else f"{seconds}s"
