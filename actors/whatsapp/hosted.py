@@ -1,0 +1,170 @@
+"""One client inside a cell: its thread, its journal, and the order in which it may be called and stopped."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from .binding import Callbacks, Library, log_entry
+from .control import Argument, Start
+from .journal import Journal
+from .kinds import JOURNAL_FULL, LOOP_ENDED, OLD_COUNTER, PAIRING_STATUS, QR_CODE
+from .mapgate import MapGate
+
+__all__ = ["Hosted", "NotRunning"]
+
+REGISTERED = 0.1  # seconds by which a starting client has written the library's maps, login or not
+FIRST_SIGN = 1.0  # seconds that other starts and stops wait for a start's first callback
+QUIET = 0.025  # seconds without a callback after which a disconnected client has delivered all
+IN_FLIGHT = 0.5  # seconds for calls under way to end before a stop
+DRAIN = 1.0  # seconds for a disconnected client to fall quiet
+RETURN = 0.25  # seconds for the library's loop to return; it never does while a client waits to be paired
+
+
+class NotRunning(Exception):
+    """The client takes no calls: it has not come up, is being stopped, or its loop ended."""
+
+
+class Hosted:
+    """A client from its start on. `delivered` is called after every record, from any thread; it must not block."""
+
+    def __init__(
+        self,
+        number: int,
+        start: Start,
+        *,
+        library: Library,
+        gate: MapGate,
+        journal: Journal,
+        journal_bound: int,
+        delivered: Callable[[], None],
+        log: Callable[[str, str, str], None],
+    ) -> None:
+        self.journal = journal
+        self._id = str(number).encode()
+        self._request = start
+        self._library = library
+        self._gate = gate
+        self._bound = journal_bound
+        self._delivered = delivered
+        self._log = log
+        self._state = threading.Condition()
+        self._calls = 0
+        self._taking = False
+        self._stopping = False
+        self._full = False
+        self._last = time.monotonic()
+        self._first = threading.Event()
+        self._returned = threading.Event()
+
+    def start(self) -> None:
+        """Start the client's thread; returns once the library knows it, within about 0.1 s.
+
+        Blocks while other clients start or stop.
+        """
+        self._gate.close()
+        try:
+            threading.Thread(target=self._run, name=self._request.session, daemon=True).start()
+            self._first.wait(REGISTERED)
+            self._gate.open()
+            self._first.wait(FIRST_SIGN)
+        finally:
+            self._gate.release()
+
+    def call(self, function: str, arguments: Sequence[Argument]) -> bytes:
+        """Call the library for this client.
+
+        Raises NotRunning, BadCall.
+        """
+        with self._state:
+            if not self._taking:
+                raise NotRunning
+            self._calls += 1
+        try:
+            self._gate.pass_through()
+            return self._library.call(self._id, function, arguments)
+        finally:
+            with self._state:
+                self._calls -= 1
+                self._state.notify_all()
+
+    def stop(self) -> None:
+        """Stop without losing what was received; hangs for as long as a dial under way does.
+
+        No new calls, those in flight ended, the link closed, what is queued journalled, the client stopped.
+        """
+        with self._state:
+            self._taking = False
+            self._stopping = True
+            self._state.wait_for(lambda: self._calls == 0, IN_FLIGHT)
+        self._disconnect()  # not under the lock: it waits for a dial under way
+        self._fall_quiet()
+        with self._gate.writing():
+            self._library.stop(self._id)
+        self._returned.wait(RETURN)
+        self.journal.close()
+
+    def _run(self) -> None:
+        error = self._library.run(
+            self._id,
+            self._request.store.encode(),
+            self._request.device_props,
+            None if self._request.proxy is None else self._request.proxy.encode(),
+            Callbacks(self._on_qr, self._on_pairing, self._on_event, self._on_log),
+        )
+        with self._state:
+            self._taking = False
+            expected = self._stopping
+        if not expected:
+            self._keep(LOOP_ENDED, error.encode())
+        self._returned.set()
+        self._first.set()
+
+    def _on_qr(self, code: bytes) -> None:
+        if self._request.paired:
+            # The store has lost its device. Nobody waits for this code.
+            if not self._first.is_set():
+                self._keep(LOOP_ENDED, b"the store holds no device any more")
+        else:
+            self._keep(QR_CODE, code)
+        self._came_up()
+
+    def _on_pairing(self, status: bytes) -> None:
+        self._keep(PAIRING_STATUS, status)
+
+    def _on_event(self, code: int, payload: bytes) -> None:
+        self._keep(code, payload)
+        self._came_up()
+
+    def _on_log(self, raw: bytes) -> None:
+        message, level, module = log_entry(raw)
+        if message.startswith("Ignoring message "):
+            self._keep(OLD_COUNTER, message.encode())
+        else:
+            self._log(level, self._request.session, f"{module}: {message}")
+
+    def _came_up(self) -> None:
+        if not self._first.is_set():
+            with self._state:
+                self._taking = not self._stopping
+            self._first.set()
+
+    def _keep(self, kind: int, payload: bytes) -> None:
+        self._last = time.monotonic()
+        self.journal.append(kind, payload)
+        if not self._full and (self.journal.trouble is not None or self.journal.held > self._bound):
+            self._full = True
+            self.journal.append(JOURNAL_FULL, str(self.journal.held).encode())
+            if self.journal.trouble is not None:
+                self._log("ERROR", self._request.session, f"journal: {self.journal.trouble}")
+            threading.Thread(target=self._disconnect, daemon=True).start()
+        self._delivered()
+
+    def _disconnect(self) -> None:
+        self._gate.pass_through()
+        self._library.disconnect(self._id)
+
+    def _fall_quiet(self) -> None:
+        deadline = time.monotonic() + DRAIN
+        self._last = time.monotonic()
+        while (now := time.monotonic()) < deadline and (left := self._last + QUIET - now) > 0:
+            time.sleep(left)
