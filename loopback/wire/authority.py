@@ -34,7 +34,8 @@ class Authority:
         both = keep(directory / "ca.key", make)
         ca = trustme.CA.from_pem(both, both)  # takes each from its part of the text
         pem = directory / "ca.pem"
-        pem.write_bytes(ca.cert_pem.bytes())
+        if not pem.exists() or pem.read_bytes() != ca.cert_pem.bytes():  # never empty while a client reads it
+            pem.write_bytes(ca.cert_pem.bytes())
         return cls(pem, ca)
 
     def context(self) -> ssl.SSLContext:

@@ -69,18 +69,21 @@ async def serve_http(stream: trio.abc.Stream, host: str, on_http: OnHttp) -> Non
         except Exception:  # noqa: BLE001 - the handler's own bug must cost this answer only
             _log.exception("media_request_failed host=%s method=%s", host, request.method)
             response = HttpResponse(500)
-        await respond(connection, stream, response)
+        await respond(connection, stream, response, bodiless=head.method == b"HEAD")
         if connection.our_state is h11.MUST_CLOSE:
             return
         connection.start_next_cycle()
 
 
-async def respond(connection: h11.Connection, stream: trio.abc.Stream, response: HttpResponse) -> None:
+async def respond(
+    connection: h11.Connection, stream: trio.abc.Stream, response: HttpResponse, *, bodiless: bool = False
+) -> None:
     """Send the answer to the request that was read. Raises the stream's errors."""
     headers = [*response.headers.items(), ("Content-Length", str(len(response.body)))]
     answer = _sent(connection, h11.Response(status_code=response.status, headers=headers))
-    answer += _sent(connection, h11.Data(data=response.body)) + _sent(connection, h11.EndOfMessage())
-    await stream.send_all(answer)
+    if response.body and not bodiless:
+        answer += _sent(connection, h11.Data(data=response.body))
+    await stream.send_all(answer + _sent(connection, h11.EndOfMessage()))
 
 
 def _sent(connection: h11.Connection, event: h11.Event) -> bytes:

@@ -108,7 +108,7 @@ def _sizes(content: "bytes | tuple[Node, ...] | None") -> str:
     return f"<{len(content)} bytes>" if isinstance(content, bytes) else repr(content)
 
 
-@frozen(hash=False)
+@frozen
 class Node:
     """One stanza or a part of one.
 

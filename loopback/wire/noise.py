@@ -93,7 +93,9 @@ class Session:
     _receiving: Cipher
     _sending: Cipher
 
-    LARGEST: ClassVar[int] = FRAME_LIMIT - 3 - 16  # bytes that sealed, and with their length, still are a frame
+    LARGEST: ClassVar[int] = (
+        FRAME_LIMIT - 3 - 16
+    )  # bytes that sealed, and with their length, still are a frame
 
     def seal(self, plaintext: bytes) -> bytes:
         return self._sending.seal(plaintext)

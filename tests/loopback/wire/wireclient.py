@@ -1,6 +1,7 @@
 """A client of the wire for tests, down to its bytes: proxy, TLS, WebSocket and Noise, step by step."""
 
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import h11
 import trio
 from attrs import define, field
-from trio_websocket import WebSocketConnection, wrap_client_stream
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, Event, Request
 
 from loopback.proto import wa6
 from loopback.signal.keys import KeyPair
@@ -19,26 +21,82 @@ from loopback.wire.node import Node
 from loopback.wire.noise import Cipher, Symmetric
 
 
-async def tunnel(port: int, host: str) -> tuple[int, trio.SocketStream]:
-    """CONNECT to the host: the proxy's status, and the stream."""
-    stream = await trio.open_tcp_stream("127.0.0.1", port)
-    connection = h11.Connection(h11.CLIENT)
-    asked = h11.Request(method="CONNECT", target=f"{host}:443", headers=[("Host", f"{host}:443")])
-    await stream.send_all(connection.send(asked) or b"")
-    while (event := connection.next_event()) is h11.NEED_DATA:
-        connection.receive_data(bytes(await stream.receive_some()))
-    assert isinstance(event, h11.Response)
-    return event.status_code, stream
+class Closed(Exception):
+    """The server closed, with or without an HTTP status before."""
 
 
-async def secure(port: int, host: str, pem: Path) -> trio.SSLStream[trio.SocketStream]:
+@asynccontextmanager
+async def tunnel(port: int, host: str) -> AsyncIterator[trio.SocketStream]:
+    """A stream through the proxy to the host. Raises Closed when it is refused."""
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        connection = h11.Connection(h11.CLIENT)
+        asked = h11.Request(method="CONNECT", target=f"{host}:443", headers=[("Host", f"{host}:443")])
+        await stream.send_all(connection.send(asked) or b"")
+        try:
+            while (event := connection.next_event()) is h11.NEED_DATA:
+                connection.receive_data(bytes(await stream.receive_some()))
+        except h11.RemoteProtocolError as error:
+            raise Closed from error
+        if not isinstance(event, h11.Response) or event.status_code != 200:
+            raise Closed(getattr(event, "status_code", None))
+        yield stream
+
+
+@asynccontextmanager
+async def secure(port: int, host: str, pem: Path) -> AsyncIterator[trio.abc.Stream]:
     """A TLS stream to the host."""
-    status, stream = await tunnel(port, host)
-    assert status == 200
-    context = ssl.create_default_context(cafile=pem)
-    tls = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
-    await tls.do_handshake()
-    return tls
+    async with tunnel(port, host) as stream:
+        context = ssl.create_default_context(cafile=pem)
+        tls = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+        await tls.do_handshake()
+        yield tls
+
+
+@define(eq=False)
+class Socket:
+    """The client's side of a WebSocket. It reads only when it is asked to."""
+
+    stream: trio.abc.Stream
+    protocol: WSConnection = field(factory=lambda: WSConnection(ConnectionType.CLIENT))
+    events: deque[Event] = field(factory=deque)
+
+    async def send(self, event: Event) -> None:
+        await self.stream.send_all(self.protocol.send(event))
+
+    async def event(self) -> Event:
+        """Raises Closed."""
+        while not self.events:
+            try:
+                data = await self.stream.receive_some(65536)
+            except trio.BrokenResourceError as error:
+                raise Closed from error
+            if not data:
+                raise Closed
+            self.protocol.receive_data(bytes(data))
+            self.events.extend(self.protocol.events())
+        return self.events.popleft()
+
+    async def message(self) -> bytes:
+        """The next binary message. Raises Closed."""
+        message = b""
+        while True:
+            event = await self.event()
+            assert isinstance(event, BytesMessage)
+            message += event.data
+            if event.message_finished:
+                return message
+
+
+@asynccontextmanager
+async def websocket(port: int, pem: Path) -> AsyncIterator[Socket]:
+    """A WebSocket to the chat host. Raises Closed when it is refused."""
+    async with secure(port, "web.whatsapp.com", pem) as stream:
+        socket = Socket(stream)
+        await socket.send(Request(host="web.whatsapp.com", target="/ws/chat"))
+        answer = await socket.event()
+        if not isinstance(answer, AcceptConnection):
+            raise Closed(getattr(answer, "status_code", None))
+        yield socket
 
 
 @define(eq=False)
@@ -84,42 +142,28 @@ class WireClient:
     """A client that is through the handshake."""
 
     keys: KeyPair
-    websocket: WebSocketConnection
+    socket: Socket
     sending: Cipher
     receiving: Cipher
 
     async def send(self, *nodes: Node) -> None:
         """Several nodes go in one message."""
-        await self.websocket.send_message(b"".join(framed(self.sending.seal(encode(node))) for node in nodes))
+        frames = b"".join(framed(self.sending.seal(encode(node))) for node in nodes)
+        await self.socket.send(BytesMessage(data=frames))
 
     async def receive(self) -> Node:
-        message = await self.websocket.get_message()
-        assert isinstance(message, bytes)
+        """Raises Closed."""
+        message = await self.socket.message()
         assert int.from_bytes(message[:3]) == len(message) - 3  # one whole frame
         return decode(self.receiving.open(message[3:]))
 
 
 @asynccontextmanager
-async def websocket(port: int, pem: Path) -> AsyncIterator[WebSocketConnection]:
-    """A WebSocket to the chat host; its stream is cut at the end."""
-    stream = await secure(port, "web.whatsapp.com", pem)
-    async with trio.open_nursery() as nursery:
-        connection = await wrap_client_stream(nursery, stream, "web.whatsapp.com", "/ws/chat")
-        try:
-            yield connection
-        finally:
-            await trio.aclose_forcefully(stream)
-            nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
 async def linked(port: int, pem: Path, payload: Any) -> AsyncIterator[WireClient]:
-    """A client that presents this payload."""
-    async with websocket(port, pem) as connection:
+    """A client that presents this payload. Raises Closed when the server hangs up before."""
+    async with websocket(port, pem) as socket:
         noise = NoiseClient()
-        await connection.send_message(PROLOGUE + framed(noise.hello()))
-        answer = await connection.get_message()
-        assert isinstance(answer, bytes)
-        last, sending, receiving = noise.finish(answer[3:], payload)
-        await connection.send_message(framed(last))
-        yield WireClient(noise.keys, connection, sending, receiving)
+        await socket.send(BytesMessage(data=PROLOGUE + framed(noise.hello())))
+        last, sending, receiving = noise.finish((await socket.message())[3:], payload)
+        await socket.send(BytesMessage(data=framed(last)))
+        yield WireClient(noise.keys, socket, sending, receiving)
