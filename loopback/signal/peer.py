@@ -120,13 +120,12 @@ class SignalPeer:
     def _decrypt_first(self, address: str, message: PreKeySignalMessage) -> bytes:
         """The sender repeats the preamble until it is answered: the base key tells which session is meant."""
         older = self.sessions.get(address, [])
-        session = next((known for known in older if known.base_key == message.base_key), None)
-        if session is None:
-            session = self._respond(message)
+        known = next((session for session in older if session.base_key == message.base_key), None)
+        session = known or self._respond(message)
         advanced, plaintext = ratchet.decrypt(session, self.identity, message.message)
         self._keep(address, advanced, [other for other in older if other is not session])
-        if message.prekey_id is not None:
-            self.prekeys.pop(message.prekey_id, None)
+        if known is None and message.prekey_id is not None:  # only then is the number proven
+            del self.prekeys[message.prekey_id]
         return plaintext
 
     def _respond(self, message: PreKeySignalMessage) -> Session:
