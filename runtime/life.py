@@ -1,0 +1,215 @@
+"""One life of a child, from its start to its exit: the task that runs it, in a shielded scope of its own."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import Factory, define, field
+from trio.lowlevel import enable_ki_protection
+
+from runtime.acting import act
+from runtime.errors import ActorDied
+from runtime.exits import Exit
+from runtime.mailbox import Envelope, Mailbox
+from runtime.monitor import Monitor
+from runtime.reply import Reply
+from runtime.stacks import stack_of
+from runtime.states import State
+
+if TYPE_CHECKING:
+    from runtime.actor import Actor
+    from runtime.slot import Slot
+    from runtime.spec import ChildSpec
+    from runtime.supervisor import Supervisor
+
+log = logging.getLogger("runtime")
+
+GRACE_AFTER_CANCEL = 1.0
+"""Seconds that a cancelled child has to yield before it counts as unresponsive."""
+
+enclosing_life: contextvars.ContextVar[Life | None] = contextvars.ContextVar("enclosing_life", default=None)
+"""The life whose task this is; how a nested supervisor finds its parent."""
+
+
+@define(eq=False)
+class Life:
+    """Made for one start of a slot's child; `run` is its task, and calls `on_end` as its last step."""
+
+    slot: Slot
+    on_end: Callable[[Life], None]
+    ready: bool = False
+    claimed: bool = False
+    """Its end is already answered for, by a stop, a recovery or the start that waits for it."""
+    exit: Exit | None = None
+    fatal: BaseException | None = None
+    """What came out of the child and is no exit: KeyboardInterrupt, SystemExit."""
+    crash: Exit | None = None
+    """Set while an actor runs its stop hook after a crash: what it died of, however the hook ends."""
+    leaving: Exit | None = None
+    """Set when an actor is to end after the message in hand."""
+    since: float = field(init=False, factory=trio.current_time)
+    settled: trio.Event = Factory(trio.Event)
+    """Ready, or ended."""
+    ended: trio.Event = Factory(trio.Event)
+    value: object = None
+    nested: Supervisor | None = None
+    task: trio.lowlevel.Task | None = None
+    # Of an actor
+    actor: Actor | None = None
+    in_hand: Envelope | None = None
+    begun: float = 0.0
+    """When the message in hand was taken."""
+    busy: float = 0.0
+    """Seconds spent handling messages, without the one in hand."""
+    outstanding: set[Reply] = Factory(set)
+    monitors: set[Monitor] = Factory(set)
+    # Its end
+    stopping: bool = False
+    next_press: float = math.inf
+    """When patience with it ends next, in seconds of trio's clock."""
+    _forced: bool = False
+    _scope: trio.CancelScope = field(init=False, factory=lambda: trio.CancelScope(shield=True))
+
+    @property
+    def spec(self) -> ChildSpec:
+        return self.slot.spec
+
+    @property
+    def mailbox(self) -> Mailbox:
+        assert self.slot.mailbox is not None
+        return self.slot.mailbox
+
+    # Living
+
+    async def run(self) -> None:
+        enclosing_life.set(self)
+        self.task = trio.lowlevel.current_task()
+        exit_ = Exit.normal
+        try:
+            with self._scope:
+                exit_ = await self._live()
+            if self._scope.cancelled_caught:
+                exit_ = self.crash or (Exit.killed if self._forced else Exit.shutdown)
+        except Exception as error:  # noqa: BLE001 - any exception is the child's exit
+            exit_ = Exit.error(error)
+        except BaseException as error:  # noqa: BLE001 - handed to the supervisor, which ends and raises it
+            exit_ = Exit.error(error)
+            self.fatal = _leaf(error)
+        self._end(exit_)
+
+    def started(self, value: object = None) -> None:
+        """The child is ready. Life is the `task_status` of a plain child."""
+        if self.ready:
+            raise RuntimeError("called 'started' twice on the same task status")
+        self.ready = True
+        self.value = value
+        if not self.claimed:
+            self.slot.value = value
+            self.slot_enters(State.RUNNING)
+        self.since = trio.current_time()
+        self.settled.set()
+
+    def slot_enters(self, state: State) -> None:
+        """A state that a life goes through; nothing when its end is answered for by somebody else."""
+        if not self.claimed and self.slot.life is self:
+            self.slot.enter(state)
+
+    async def _live(self) -> Exit:
+        if self.slot.ref is None:
+            result = await self.spec.start(task_status=self)
+            return result if isinstance(result, Exit) else Exit.normal
+        actor: Actor = self.spec.start()
+        actor._life = self  # noqa: SLF001 - an actor is given its life here, and nowhere else
+        actor.ref = self.slot.ref
+        actor.supervisor = self.slot.supervisor
+        self.actor = actor
+        self.mailbox.renew()
+        return await act(self, actor)
+
+    @enable_ki_protection
+    def _end(self, exit_: Exit) -> None:
+        self.exit = exit_
+        self.settle(exit_)
+        for reply in tuple(self.outstanding):
+            reply.fail(ActorDied(exit_))
+        for monitor in tuple(self.monitors):
+            monitor.cancel()
+        self.actor = self.task = self.nested = None
+        self.settled.set()
+        self.ended.set()
+        self.on_end(self)
+
+    # Of an actor
+
+    def leave(self, exit_: Exit) -> None:
+        """The actor ends after the message in hand. The first one to ask decides how."""
+        if self.leaving is None:
+            self.leaving = exit_
+            self.mailbox.wake()
+
+    def defer(self) -> Reply:
+        if self.in_hand is None:
+            raise RuntimeError("there is no message in hand to defer the answer of")
+        if self.in_hand.reply is None:
+            self.in_hand.reply = Reply(None)
+        reply = self.in_hand.reply
+        reply.defer(self.outstanding)
+        return reply
+
+    def settle(self, exit_: Exit) -> None:
+        """The message in hand will not be answered any more, unless that was deferred."""
+        envelope, self.in_hand = self.in_hand, None
+        if envelope is not None and envelope.reply is not None and not envelope.reply.deferred:
+            envelope.reply.fail(ActorDied(exit_))
+
+    # Ending
+
+    def ask_to_stop(self, now: float) -> None:
+        """Begins its end: what the spec's `shutdown` says. Asking again changes nothing."""
+        if self.stopping or self.ended.is_set():
+            return
+        if self.spec.shutdown_is_brutal:
+            self.kill(now)
+            return
+        self.stopping = True
+        self.next_press = now + self.spec.patience
+        self.slot.enter(State.STOPPING)
+        if self.slot.mailbox is None:
+            self._scope.cancel(reason="stopped by its supervisor")
+        else:
+            self.leave(Exit.shutdown)
+
+    def kill(self, now: float) -> None:
+        """Cancels it at once, without any stop hook."""
+        if self._forced or self.ended.is_set():
+            return
+        self.stopping = self._forced = True
+        self.next_press = now + GRACE_AFTER_CANCEL
+        self.slot.enter(State.STOPPING)
+        self._scope.cancel(reason="killed by its supervisor")
+
+    def press(self, now: float) -> None:
+        """Its time is over: an actor is cut off, and what was cancelled before is unresponsive."""
+        if self._forced or self.slot.mailbox is None:
+            self._forced = True
+            self.next_press = math.inf
+            self.slot.enter(State.UNRESPONSIVE)
+            stack = [] if self.task is None else stack_of(self.task)
+            log.error("child_unresponsive child=%s stack=%s", self.spec.id, " < ".join(reversed(stack)))
+        else:
+            self.kill(now)
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """The KeyboardInterrupt or SystemExit in a group, which shall come out bare."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            leaf = _leaf(inner)
+            if isinstance(leaf, KeyboardInterrupt | SystemExit):
+                return leaf
+    return error

@@ -1,0 +1,176 @@
+"""Bringing children back: one recovery from a death to the moment all it covers run again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Callable
+
+import trio
+from attrs import Factory, define
+
+from runtime.children import Children
+from runtime.decisions import Again, Escalate, GiveUp, judge, shuts_down, swept, wants_restart
+from runtime.errors import RestartIntensityExceeded, StartFailed
+from runtime.exits import Exit
+from runtime.halting import halt
+from runtime.intensity import Intensity
+from runtime.life import Life
+from runtime.slot import Slot
+from runtime.spec import AutoShutdown, Restart, Strategy
+from runtime.states import AT_REST, State
+
+log = logging.getLogger("runtime")
+
+
+@define(eq=False)
+class Round:
+    """Children to be started together at `due`, in start order; each may be taken out of it meanwhile."""
+
+    due: float
+    members: list[Slot] = Factory(list)
+    waiting: trio.CancelScope = Factory(trio.CancelScope)
+
+    def join(self, slot: Slot) -> None:
+        slot.leave_round()
+        slot.round = self
+        self.members.append(slot)
+
+    def lose(self, slot: Slot) -> None:
+        self.members.remove(slot)
+        if not self.members:
+            self.waiting.cancel(reason="every child of this recovery was taken out of it")
+
+
+@define(eq=False)
+class Recovery:
+    """Answers every end of a life that nobody else answers for."""
+
+    children: Children
+    strategy: Strategy
+    auto_shutdown: AutoShutdown
+    intensity: Intensity
+    rng: random.Random
+    stop: Callable[[], None]
+    """Ends the supervisor in order."""
+    fail: Callable[[BaseException], None]
+    """Ends it with that error."""
+    nursery: trio.Nursery | None = None
+    """Where recoveries run; None when the supervisor does not run, or is stopping."""
+
+    def on_end(self, life: Life) -> None:
+        """The last step of every life, in its own task."""
+        slot, exit_ = life.slot, life.exit
+        assert exit_ is not None
+        slot.last_exit = exit_
+        slot.value = None
+        if life.fatal is not None:
+            self.fail(life.fatal)
+        if life.claimed or not life.ready:
+            return
+        log.info("child_ended child=%s exit=%s", slot.id, exit_)
+        if not wants_restart(slot.spec.restart, exit_):
+            self.children.lay_to_rest(slot, State.ENDED)
+            if slot.spec.significant and self.nursery is not None:
+                left = any(other.spec.significant and other.state not in AT_REST for other in self.children)
+                if shuts_down(self.auto_shutdown, left):
+                    self.stop()
+        elif self.nursery is None:
+            self.children.lay_to_rest(slot, State.STOPPED)
+        else:
+            slot.enter(State.RESTARTING)
+            self.nursery.start_soon(self._recover, slot, life)
+
+    async def _recover(self, slot: Slot, life: Life) -> None:
+        async with slot.lock:
+            if life.claimed:
+                return
+            assert life.exit is not None
+            alive = trio.current_time() - life.since
+            pending = await self._carry_out(self._decide(slot, life.exit, alive))
+        while pending is not None:
+            with pending.waiting:
+                await trio.sleep_until(pending.due)
+            async with slot.lock:
+                pending = await self._carry_out(pending)
+
+    def _decide(self, slot: Slot, exit_: Exit, alive: float) -> Round | None:
+        """Decides on one failure, and claims all lives it covers in the same step. None: no recovery."""
+        slot.life = None
+        slot.last_exit = exit_
+        now = trio.current_time()
+        verdict = judge(slot.spec, slot.failures, alive, self.rng)
+        slot.failures = verdict.failures
+        match verdict:
+            case GiveUp(failures):
+                log.error("child_given_up child=%s failures=%d exit=%s", slot.id, failures, exit_)
+                self.children.lay_to_rest(slot, State.FAILED)
+                return None
+            case Escalate(failures):
+                self._escalate(RestartIntensityExceeded(slot.id, failures, math.inf), exit_)
+                return None
+            case Again(_, wait, counts):
+                if counts and self.intensity.exceeded_by(now):
+                    restarts, period = self.intensity.intensity + 1, self.intensity.period
+                    self._escalate(RestartIntensityExceeded(slot.id, restarts, period), exit_)
+                    return None
+        log.warning("child_restarts child=%s exit=%s wait=%.3f", slot.id, exit_, wait)
+        slot.enter(State.RESTARTING)
+        recovery = Round(now + wait)
+        for id_ in swept(self.strategy, self.children.ids(), slot.id):
+            member = self.children.get(id_)
+            if member.is_wanted:
+                if member.due is not None:  # its own back-off still holds
+                    recovery.due = max(recovery.due, member.due)
+                if member.life is not None:
+                    member.life.claimed = True
+                recovery.join(member)
+        return recovery
+
+    async def _carry_out(self, recovery: Round | None) -> Round | None:
+        """Stops and starts what a recovery covers; from a child that fails to start, anew.
+
+        Returns a recovery whose time has not come: it waits without holding anything up.
+        """
+        while recovery is not None and recovery.members:
+            for slot in reversed(tuple(recovery.members)):
+                await self._sweep(slot)
+            if recovery.due > trio.current_time() and recovery.members:
+                for slot in recovery.members:
+                    slot.enter(State.BACKING_OFF)
+                return recovery
+            recovery = await self._start(recovery)
+        return None
+
+    async def _sweep(self, slot: Slot) -> None:
+        if slot.life is not None:
+            await halt([slot.life])
+            slot.life = None
+        if slot.spec.restart is Restart.TEMPORARY:
+            self.children.lay_to_rest(slot, State.ENDED)
+        else:
+            slot.enter(State.RESTARTING)
+
+    async def _start(self, recovery: Round) -> Round | None:
+        """Starts the members in order. Returns the recovery that a failing start makes necessary."""
+        while recovery.members:
+            slot = recovery.members[0]
+            slot.leave_round()
+            slot.restarts += 1
+            try:
+                life = await self.children.start(slot)
+            except StartFailed as error:
+                cause = error.__cause__ or error
+                next_recovery = self._decide(slot, Exit.error(cause), alive=0.0)
+                if slot.state is not State.FAILED:
+                    return next_recovery
+            else:
+                if life is None:
+                    self.children.lay_to_rest(slot, State.IGNORED)
+        return None
+
+    def _escalate(self, error: RestartIntensityExceeded, exit_: Exit) -> None:
+        error.__cause__ = exit_.cause
+        log.error("restart_intensity_exceeded child=%s exit=%s", error.id, exit_)
+        self.fail(error)
