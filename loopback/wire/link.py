@@ -15,7 +15,7 @@ from loopback.wire.node import Node
 from loopback.wire.noise import ServerHandshake, Session
 from loopback.wire.websocket import WebSocket
 
-__all__ = ["Link"]
+__all__ = ["Link", "LinkClosed"]
 
 _ids: Final = count(1)
 

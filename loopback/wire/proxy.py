@@ -15,7 +15,7 @@ from attrs import define
 
 from loopback.wire.authority import CHAT_HOST, HOSTS, Authority
 from loopback.wire.certificate import Identity, Root
-from loopback.wire.errors import WireError
+from loopback.wire.errors import LinkClosed, WireError
 from loopback.wire.gate import Delay, Gate, Hangup, Refuse, Stage, Stall
 from loopback.wire.http import HttpResponse, OnHttp, next_event, respond, serve_http
 from loopback.wire.link import Link
@@ -41,9 +41,9 @@ async def serve_proxy(
 ) -> None:
     """Serve on 127.0.0.1 until cancelled; the task is started with the port in use.
 
-    `on_link` has a link to itself: the link is closed when it returns, and it may let LinkClosed out. What
-    else it raises, or `on_http` or `gate` do, is logged and ends that one connection. Raises OSError when the
-    port cannot be had.
+    `on_link` has a link to itself: the link is closed when it returns, and it may let LinkClosed out, also in
+    groups. What else it raises, or `on_http` or `gate` do, is logged and ends that one connection. Raises
+    OSError when the port cannot be had.
     """
     door = _Door(ca.context(), root.identity(), on_link, on_http, gate)
     listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
@@ -74,7 +74,7 @@ class _Door:
                 await serve_http(tls, host, self._on_http)
         except _EXPECTED as end:
             _log.debug("connection_ended reason=%s", str(end) or type(end).__name__)
-        except Exception:  # noqa: BLE001 - one connection's bug, also above the wire, is not the network's end
+        except Exception:  # noqa: BLE001 - a bug met by one connection, in the gate say, is not the network's end
             _log.exception("connection_failed")
 
     async def _connect(self, stream: trio.SocketStream) -> str:
@@ -119,7 +119,12 @@ class _Door:
             raise _Ended("refused")
         with trio.fail_after(_PATIENCE):
             link = await Link.accept(socket, self._identity)
-        await self._on_link(link)
+        try:
+            await self._on_link(link)
+        except* LinkClosed as closed:
+            _log.debug("link_closed link=%s reason=%r", link.id, closed)
+        except* Exception:  # noqa: BLE001 - the same for what is above the wire
+            _log.exception("link_failed link=%s", link.id)
 
     async def _ask(self, host: str, stage: Stage, stream: trio.abc.Stream) -> Refuse | None:
         """Let happen what the gate wants; a refusal is the caller's to put into words."""

@@ -337,17 +337,39 @@ async def ended_by(stream: trio.abc.Stream, data: bytes) -> None:
             pass
 
 
+async def test_a_closed_link_is_no_error_even_out_of_a_nursery(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = trio.Event()
+
+    async def on_link(link: Link) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(echo, link)
+        finally:
+            ended.set()
+
+    network.on_link = on_link
+    async with linked(network.port, network.pem, PAYLOAD):
+        pass
+    with trio.fail_after(5):
+        await ended.wait()
+    await network.answers()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 async def test_an_error_in_on_link_is_logged_and_ends_that_link_only(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(link: Link) -> None:
-        raise KeyError("a bug above the wire")
+        raise KeyError("above the wire")
 
     network.on_link = broken
     async with linked(network.port, network.pem, PAYLOAD) as client:
         with pytest.raises(Closed):
             await client.receive()
-    assert "connection_failed" in caplog.text
+    assert "link_failed" in caplog.text
+    assert "above the wire" in caplog.text
     network.on_link = echo
     await network.answers()
 
