@@ -20,7 +20,7 @@ __all__ = ["Link", "LinkClosed"]
 _ids: Final = count(1)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)  # a representation would show who the client is
 class Link:
     """A client that has shown who it is.
 
@@ -83,7 +83,7 @@ class Link:
         await trio.lowlevel.checkpoint()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Frames:
     """The client's frames, one by one."""
 
