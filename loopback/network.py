@@ -1,0 +1,350 @@
+"""The network: every part of it put together, and each client's stanzas brought to the part that answers them."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from loopback.accounts import Account, Accounts, Device
+from loopback.administration import Administration
+from loopback.answers import Refused, error, result
+from loopback.connection import Connection
+from loopback.deliveries import Deliveries
+from loopback.directory import Directory
+from loopback.faults import Fault, Faults, Kind
+from loopback.groups import Groups
+from loopback.log import log
+from loopback.media import Media
+from loopback.messages import Messages
+from loopback.pairing import CODE_LIFETIME, Pairing
+from loopback.phone import Phone, Post
+from loopback.prekeys import Prekeys
+from loopback.presence import Presence
+from loopback.profiles import Profiles
+from loopback.receipts import Receipts
+from loopback.settings import Settings
+from loopback.store import Store
+from loopback.wire.http import HttpRequest, HttpResponse
+from loopback.wire.link import Link
+from loopback.wire.node import JID, SERVER, Node
+
+__all__ = ["Network"]
+
+_logger = logging.getLogger("loopback")
+
+Answer = Callable[[Account, Device, Node], Node | None]
+
+# Requests that are taken note of and need nothing done here.
+ACCEPTED = {
+    "w:p",
+    "urn:xmpp:ping",
+    "urn:xmpp:whatsapp:push",
+    "urn:xmpp:whatsapp:dirty",
+    "urn:xmpp:whatsapp:account",
+    "w:stats",
+    "w:web",
+    "disappearing_mode",
+    "tos",
+    "fb:thrift_iq",
+}
+
+
+class Network:
+    """A WhatsApp of its own. Without a directory it forgets everything when it ends.
+
+    `run` keeps it going; `serve_link` and `serve_http` are what the proxy hands its clients to.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.store = Store(directory)
+        self.faults = Faults()
+        self.accounts = Accounts(self.store)
+        self.deliveries = Deliveries(self.store)
+        self.groups = Groups(self.store, self.accounts)
+        self.prekeys = Prekeys(self.store, self.accounts, self.deliveries, self.faults)
+        self.directory = Directory(self.accounts, self.deliveries, self.faults)
+        self.messages = Messages(self.accounts, self.groups, self.deliveries, self.faults)
+        self.receipts = Receipts(self.accounts, self.deliveries)
+        self.media = Media(directory / "media" if directory is not None else None, self.faults)
+        self.pairing = Pairing(self.accounts, self.prekeys, self.directory)
+        self.presence = Presence(self.accounts, self.groups, self.connections_of)
+        self.phones: dict[str, Phone] = {}
+        self._connections: dict[JID, Connection] = {}
+        self._unpaired: set[Connection] = set()
+        administration = Administration(self.accounts, self.groups, self.deliveries)
+        profiles = Profiles(self.accounts, self.groups, self.deliveries, self.media)
+        self._answers: dict[str, Answer] = {
+            "encrypt": self.prekeys.answer,
+            "usync": self.directory.answer,
+            "w:g2": administration.answer,
+            "w:m": self.media.answer,
+            "w:sync:app:state": Settings(self.store, self.deliveries).answer,
+            "privacy": profiles.privacy,
+            "blocklist": profiles.blocklist,
+            "w:mex": profiles.graph,
+            "status": profiles.about,
+            "w:profile:picture": profiles.picture,
+            "w:qr": profiles.contact_link,
+            "abt": lambda account, device, iq: Node("props"),  # noqa: ARG005
+            "w": lambda account, device, iq: Node("props"),  # noqa: ARG005
+        }
+        # What waits for phones: they are here and work one stanza after the other, each after what it answers.
+        self._for_phones, self._phone_work = trio.open_memory_channel[tuple[Phone, Node]](math.inf)
+        for account in self.accounts:
+            self._switch_on(account, auto_read=False)
+        self.store.commit()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Let the phones live, until cancelled."""
+        task_status.started()
+        async for phone, node in self._phone_work:
+            try:
+                phone.receive(node)
+            except Exception:
+                # One stanza that a phone cannot handle is not the end of all phones.
+                _logger.exception("phone_failed")
+            self.store.commit()
+
+    def close(self) -> None:
+        """Write what is left to write."""
+        self.store.close()
+
+    # --- Phones -------------------------------------------------------------------------------------------------
+
+    def register(self, phone: str, name: str, *, auto_read: bool = False) -> Phone:
+        """A new person with a phone. Raises ValueError if the number is taken."""
+        account = self.accounts.register(phone, name)
+        made = self._switch_on(account, auto_read=auto_read)
+        self.store.commit()
+        log("phone_registered", phone=phone)
+        return made
+
+    def unlink(self, account: Account, number: int) -> None:
+        """The phone removes a companion. Raises LookupError if it has none of that number."""
+        jid = account.lid_jid.with_device(number)
+        if number not in account.devices:
+            raise LookupError("this phone has no such companion")
+        self._remove(account, number)
+        if (connection := self._connections.get(jid)) is not None:
+            removed = Node("conflict", {"type": "device_removed"})
+            connection.finish(Node("stream:error", {"code": 401}, removed))
+        log("device_unlinked", phone=account.phone, device=number)
+
+    def _switch_on(self, account: Account, *, auto_read: bool) -> Phone:
+        phone = Phone(
+            self.store,
+            account,
+            accounts=self.accounts,
+            groups=self.groups,
+            prekeys=self.prekeys,
+            deliveries=self.deliveries,
+            post=Post(self.messages.accept, self.receipts.accept),
+            auto_read=auto_read,
+        )
+        self.phones[account.phone] = phone
+        self.deliveries.attach(account.lid_jid, lambda node: self._for_phones.send_nowait((phone, node)))
+        return phone
+
+    def _remove(self, account: Account, number: int) -> None:
+        jid = account.lid_jid.with_device(number)
+        del account.devices[number]
+        self.accounts.save(account)
+        self.prekeys.forget(jid)
+        self.deliveries.forget(jid)
+        self.directory.devices_changed(account, number)
+
+    # --- Connections --------------------------------------------------------------------------------------------
+
+    def connections_of(self, account: Account) -> list[Connection]:
+        """The links of an account's companions."""
+        jids = account.device_jids
+        return [connection for jid in jids if (connection := self._connections.get(jid)) is not None]
+
+    def connections(self, phone: str | None = None) -> list[Connection]:
+        """All links, or those of one number; also of clients that are being paired when no number is given."""
+        if phone is None:
+            return [*self._connections.values(), *self._unpaired]
+        return [connection for connection in self._connections.values() if connection.phone == phone]
+
+    async def strike_now(self, kind: Kind, phone: str | None, code: int | None) -> int:
+        """Do a fault that happens once; how many links it hit."""
+        struck = self.connections(phone)
+        for connection in struck:
+            match kind:
+                case Kind.DROP:
+                    await connection.cut()
+                case Kind.REPLACED:
+                    connection.finish(Node("stream:error", {}, Node("conflict", {"type": "replaced"})))
+                case _:
+                    connection.finish(Node("stream:error", {"code": code or 503}))
+        return len(struck)
+
+    async def serve_link(self, link: Link) -> None:
+        """Serve one client from its login to the end of its link."""
+        connection = Connection(link, self.store, self.faults)
+        if link.payload.HasField("username"):
+            await self._serve_device(connection)
+        else:
+            self._unpaired.add(connection)
+            self.pairing.begin(connection)
+            try:
+                with trio.move_on_after(CODE_LIFETIME):
+                    await connection.run(self._handle_unpaired)
+            finally:
+                self._unpaired.discard(connection)
+                self.pairing.end(connection)
+                self.store.commit()
+
+    async def serve_http(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request to a media host."""
+        return await self.media.handle(request)
+
+    async def _serve_device(self, connection: Connection) -> None:
+        payload = connection.link.payload
+        connection.phone_hint = str(payload.username)
+        account = self.accounts.by_phone(connection.phone_hint)
+        device = account.devices.get(payload.device) if account is not None else None
+        fault = self.faults.strike(Kind.REFUSE_LOGIN, connection.phone_hint)
+        if fault is not None:
+            connection.finish(_failure(fault))
+        elif account is None or device is None or device.noise_key != connection.link.noise_key:
+            connection.finish(Node("failure", {"reason": 401}))
+        else:
+            self._log_in(connection, account, device)
+        try:
+            await connection.run(self._handle)
+        finally:
+            self._gone(connection)
+
+    def _log_in(self, connection: Connection, account: Account, device: Device) -> None:
+        connection.account, connection.device = account, device
+        before = self._connections.get(connection.jid)
+        self._connections[connection.jid] = connection
+        if before is not None:
+            self.deliveries.detach(before.jid, before.send)
+            before.finish(Node("stream:error", {}, Node("conflict", {"type": "replaced"})))
+        log("device_logged_in", phone=account.phone, device=device.number)
+        attrs = {"t": int(time.time()), "lid": connection.jid, "creation": account.registered}
+        connection.send(Node("success", attrs))
+
+    def _gone(self, connection: Connection) -> None:
+        if connection.account is None:
+            return
+        self.presence.gone(connection)
+        self.deliveries.detach(connection.jid, connection.send)
+        if self._connections.get(connection.jid) is connection:
+            del self._connections[connection.jid]
+        self.store.commit()
+        log("device_gone", phone=connection.phone, device=connection.jid.device)
+
+    # --- Stanzas ------------------------------------------------------------------------------------------------
+
+    def _handle_unpaired(self, connection: Connection, node: Node) -> None:
+        self._guarded(connection, node, self.pairing.handle)
+
+    def _handle(self, connection: Connection, node: Node) -> None:
+        self._guarded(connection, node, self._dispatch)
+
+    @staticmethod
+    def _guarded(connection: Connection, node: Node, handle: Callable[[Connection, Node], None]) -> None:
+        """Let a part handle a stanza; what it refuses, or cannot, is told to this client and hurts nobody else."""
+        try:
+            handle(connection, node)
+        except Refused as refused:
+            connection.send(error(node, refused))
+        except Exception:
+            _logger.exception("stanza_failed tag=%s xmlns=%s", node.tag, node.attr("xmlns"))
+            if node.tag == "iq":
+                connection.send(error(node, Refused(500, "internal-server-error")))
+
+    def _dispatch(self, connection: Connection, node: Node) -> None:
+        account, device = connection.account, connection.device
+        if account is None or device is None:
+            return  # it was refused and is on its way out
+        match node.tag:
+            case "iq" if node.attr("type") in {"get", "set"}:
+                self._answer(connection, account, device, node)
+            case "message":
+                self._take_message(connection, account, device, node)
+            case "receipt":
+                connection.send(self.receipts.accept(account, device.number, node))
+            case "ack":
+                kind = node.attr("class") or ""
+                subtype = node.attr("type") or "" if kind == "receipt" else ""
+                self.deliveries.settle(
+                    connection.jid, kind, node.attr("id") or "", node.attr("to") or "", subtype
+                )
+            case "presence":
+                self.presence.handle(connection, node)
+            case "chatstate":
+                self.presence.typing(account, node)
+            case "call":
+                attrs = {"class": "call", "id": node.attr("id"), "from": node.jid("to")}
+                connection.send(Node("ack", attrs))
+
+    def _answer(self, connection: Connection, account: Account, device: Device, iq: Node) -> None:
+        namespace = iq.attr("xmlns") or ""
+        if namespace == "passive":
+            connection.send(result(iq))
+            self._set_active(connection, account, device, active=iq.child("active") is not None)
+        elif namespace == "md" and iq.child("remove-companion-device") is not None:
+            self.deliveries.detach(connection.jid, connection.send)
+            connection.finish(result(iq))
+            self._remove(account, device.number)
+            log("device_logged_out", phone=account.phone, device=device.number)
+        elif namespace in ACCEPTED:
+            connection.send(result(iq))
+        elif (answer := self._answers.get(namespace)) is not None:
+            connection.send(result(iq, answer(account, device, iq)))
+        else:
+            log("request_unknown", xmlns=namespace, request=next((n.tag for n in iq.children()), None))
+            raise Refused(501, "feature-not-implemented")
+
+    def _set_active(self, connection: Connection, account: Account, device: Device, *, active: bool) -> None:
+        """From `active` on a device gets its messages, first those that waited."""
+        if not active:
+            connection.active = False
+            self.deliveries.detach(connection.jid, connection.send)
+            return
+        if connection.active:
+            return
+        connection.active = True
+        waiting = self.deliveries.waiting(connection.jid)
+        if waiting:
+            count = {
+                tag: sum(node.tag == tag for node in waiting)
+                for tag in ("message", "notification", "receipt")
+            }
+            preview = Node("offline_preview", {"count": len(waiting), "appdata": 0, **count})
+            connection.send(Node("ib", {"from": SERVER}, preview))
+        self.deliveries.attach(connection.jid, connection.send)
+        connection.send(Node("ib", {"from": SERVER}, Node("offline", {"count": len(waiting)})))
+        if not device.greeted:
+            device.greeted = True
+            self.accounts.save(account)
+            self.phones[account.phone].greet(device)
+
+    def _take_message(self, connection: Connection, account: Account, device: Device, message: Node) -> None:
+        if (fault := self.faults.strike(Kind.ACK_ERROR, account.phone)) is not None:
+            attrs = {
+                "class": "message",
+                "id": message.attr("id"),
+                "from": message.jid("to"),
+                "t": int(time.time()),
+                "error": fault.code or 479,
+            }
+            connection.send(Node("ack", attrs))
+            return
+        ack = self.messages.accept(account, device.number, message)
+        if self.faults.strike(Kind.NO_ACK, account.phone) is None:
+            connection.send(ack)
+
+
+def _failure(fault: Fault) -> Node:
+    """Why a login is refused. Clients want to know how long a temporary ban (402) lasts."""
+    reason = fault.code or 503
+    ban = {"code": fault.ban_code, "expire": fault.ban_seconds or 3600} if reason == 402 else {}
+    return Node("failure", {"reason": reason, **ban})

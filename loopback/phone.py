@@ -1,0 +1,420 @@
+"""A simulated phone: a person's device 0, which writes, reads and confirms messages by the same rules as any client.
+
+It encrypts and decrypts for itself; the network learns no more from it than from a companion. What reached it can
+be looked up, which is what tests and demonstrations are for.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from attrs import Factory, define, frozen
+
+from loopback import proto
+from loopback.accounts import PHONE, Account, Accounts, Device
+from loopback.deliveries import Deliveries
+from loopback.groups import Groups
+from loopback.keyring import Keyring
+from loopback.log import log
+from loopback.prekeys import Prekeys, bundle_nodes
+from loopback.signal import KeyPair, SignalError
+from loopback.signal.errors import DuplicateError
+from loopback.signal.keyshare import AppStateKey, key_share
+from loopback.signal.padding import pad, unpad
+from loopback.store import Store
+from loopback.wire.node import GROUP, JID, Node
+
+__all__ = ["InboxMessage", "Phone", "Post", "SentMessage"]
+
+INBOX = 1000  # messages a phone remembers
+SENT = 500  # messages it can send again
+MOST_RETRIES = 4
+
+
+@define(eq=False)
+class Settings:
+    """A phone's own choices, kept over a restart."""
+
+    auto_read: bool
+    state_key: AppStateKey
+    next_entry: int = 1  # of inbox and sent messages
+
+
+@frozen
+class InboxMessage:
+    """A message that reached the phone and could be read. Numbers, not identifiers, name people."""
+
+    id: str
+    sender: str  # phone number
+    chat: str  # phone number, or the group's address
+    from_me: bool  # copy of what a companion of the same account wrote
+    type: str  # the field of the message that is set, such as conversation or imageMessage
+    text: str
+    timestamp: int  # Unix seconds
+    raw: bytes = b""  # the whole decrypted waE2E.Message
+
+
+@define(eq=False)
+class SentMessage:
+    """A message written on the phone, and the receipts for it."""
+
+    id: str
+    to: str  # hidden identifier's address or group's
+    timestamp: int
+    raw: bytes
+    receipts: list[tuple[str, str, int]] = Factory(list)  # type (delivered, read, …), number, Unix seconds
+
+
+@frozen
+class Post:
+    """Where a phone puts what it sends: the same entrances that clients' stanzas go through."""
+
+    message: Callable[[Account, int, Node], Node]
+    receipt: Callable[[Account, int, Node], Node]
+
+
+class Phone:
+    """One account's phone."""
+
+    def __init__(
+        self,
+        store: Store,
+        account: Account,
+        *,
+        accounts: Accounts,
+        groups: Groups,
+        prekeys: Prekeys,
+        deliveries: Deliveries,
+        post: Post,
+        auto_read: bool = False,
+    ) -> None:
+        self.account = account
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._prekeys = prekeys
+        self._deliveries = deliveries
+        self._post = post
+        self._keys = Keyring(store, account.phone)
+        settings = store.get("phone", account.phone, Settings)
+        if settings is None:
+            settings = Settings(auto_read, AppStateKey.generate(int(time.time() * 1000)))
+            store.put("phone", account.phone, settings)
+            prekeys.deposit(account.lid_jid, self._keys.bundle())
+        self._settings = settings
+        self._inbox: dict[str, InboxMessage] = store.load_under("inbox", f"{account.phone}/", InboxMessage)
+        self._sent: dict[str, SentMessage] = store.load_under("sent", f"{account.phone}/", SentMessage)
+
+    @property
+    def identity(self) -> KeyPair:
+        """The account's identity, with which it signs for its companions."""
+        return self._keys.identity
+
+    @property
+    def auto_read(self) -> bool:
+        return self._settings.auto_read
+
+    @auto_read.setter
+    def auto_read(self, on: bool) -> None:
+        self._settings.auto_read = on
+        self._save_settings()
+
+    @property
+    def inbox(self) -> list[InboxMessage]:
+        """What reached the phone, oldest first; the last 1000."""
+        return list(self._inbox.values())
+
+    @property
+    def sent(self) -> list[SentMessage]:
+        """What was written on the phone, oldest first; the last 500."""
+        return list(self._sent.values())
+
+    # --- Writing ------------------------------------------------------------------------------------------------
+
+    def write(self, to: JID, message: Any) -> SentMessage:
+        """Send a waE2E.Message to a person or group. Raises LookupError for a chat that is not there."""
+        sent = SentMessage(
+            "3A" + secrets.token_hex(9).upper(), "", int(time.time()), message.SerializeToString()
+        )
+        group = self._groups.find(to)
+        if group is not None:
+            if self.account.lid not in group.members:
+                raise LookupError("this phone is not in the group")
+            sent.to = str(group.jid)
+            stanza = self._group_stanza(group.jid, self._groups.members(group), sent)
+        else:
+            receiver = self._accounts.resolve(to)
+            if receiver is None:
+                raise LookupError("this number is not registered")
+            sent.to = str(receiver.lid_jid)
+            stanza = self._personal_stanza(receiver, sent)
+        self._remember(self._sent, "sent", sent, SENT)
+        self._post.message(self.account, PHONE, stanza)
+        return sent
+
+    def greet(self, device: Device) -> None:
+        """Share the keys of the synced settings with a new companion."""
+        address = self.account.lid_jid.with_device(device.number)
+        enc = self._encrypt(address, key_share([self._settings.state_key]).SerializeToString())
+        if enc is None:
+            return
+        attrs = {
+            "to": address,
+            "id": "3A" + secrets.token_hex(9).upper(),
+            "type": "protocol",
+            "category": "peer",
+        }
+        self._post.message(self.account, PHONE, Node("message", attrs, enc))
+
+    def _personal_stanza(self, receiver: Account, sent: SentMessage) -> Node:
+        copies = []
+        for owner in {receiver.lid: receiver, self.account.lid: self.account}.values():
+            plaintext = sent.raw if owner is not self.account else self._own_copy(receiver.lid_jid, sent.raw)
+            for device in owner.device_jids:
+                if device != self.account.lid_jid and (enc := self._encrypt(device, plaintext)) is not None:
+                    copies.append(Node("to", {"jid": device}, enc))
+        attrs = {"to": receiver.lid_jid, "id": sent.id, "type": _stanza_type(sent.raw)}
+        return Node("message", attrs, Node("participants", {}, copies))
+
+    def _group_stanza(self, group: JID, members: list[Account], sent: SentMessage) -> Node:
+        audience = {
+            str(device)
+            for member in members
+            for device in member.device_jids
+            if device != self.account.lid_jid
+        }
+        distribution, lacking, data = self._keys.group_encrypt(str(group), pad(sent.raw), audience)
+        plaintext = _with_distribution(proto.e2e.Message(), group, distribution)
+        copies = [
+            Node("to", {"jid": JID.parse(device)}, enc)
+            for device in sorted(lacking)
+            if (enc := self._encrypt(JID.parse(device), plaintext)) is not None
+        ]
+        shared = Node("enc", {"v": 2, "type": "skmsg"}, data)
+        attrs = {"to": group, "id": sent.id, "type": _stanza_type(sent.raw)}
+        return Node("message", attrs, [Node("participants", {}, copies), shared])
+
+    def _encrypt(
+        self, device: JID, plaintext: bytes, *, anew: bool = False, count: int | None = None
+    ) -> Node | None:
+        """A ciphertext for one device, in a new session if `anew`; None if it deposited no keys."""
+        bundle = None
+        if anew or not self._keys.has_session(str(device)):
+            bundle = self._prekeys.take(device)
+            if bundle is None:
+                return None
+        kind, data = self._keys.encrypt(str(device), bundle, pad(plaintext))
+        return Node("enc", {"v": 2, "type": kind, "count": count}, data)
+
+    @staticmethod
+    def _own_copy(chat: JID, raw: bytes) -> bytes:
+        """How a message is told to the own companions."""
+        e2e = proto.e2e
+        wrapped = e2e.DeviceSentMessage(destinationJID=str(chat), message=e2e.Message.FromString(raw))
+        data: bytes = e2e.Message(deviceSentMessage=wrapped).SerializeToString()
+        return data
+
+    # --- Receiving ----------------------------------------------------------------------------------------------
+
+    def receive(self, node: Node) -> None:
+        """Take a stanza from the phone's queue, and settle it."""
+        sender = node.jid("from")
+        match node.tag:
+            case "message" if sender is not None:
+                self._receive_message(node, sender)
+            case "receipt" if sender is not None:
+                self._receive_receipt(node, sender)
+        kind = node.attr("type") or "" if node.tag == "receipt" else ""
+        self._deliveries.settle(
+            self.account.lid_jid, node.tag, node.attr("id") or "", node.attr("from") or "", kind
+        )
+
+    def _receive_message(self, node: Node, sender: JID) -> None:
+        author = node.jid("participant") or sender
+        content = None
+        for enc in node.children("enc"):
+            try:
+                plaintext = self._decrypt(enc, sender, author)
+            except DuplicateError:
+                continue  # handed over again after a restart in between
+            except SignalError as unreadable:
+                log("message_unreadable", phone=self.account.phone, id=node.attr("id"), reason=unreadable)
+                self._ask_again(node, enc)
+                return
+            message = proto.e2e.Message.FromString(plaintext)
+            if message.HasField("senderKeyDistributionMessage"):
+                told = message.senderKeyDistributionMessage
+                self._keys.process_distribution(
+                    told.groupID, str(author), told.axolotlSenderKeyDistributionMessage
+                )
+            if _content_field(message) is not None:
+                content = message
+        own = self._accounts.resolve(author) is self.account
+        self._confirm(node, "sender" if own else None)
+        if content is not None:
+            self._take_in(node, sender, author, content, own=own)
+
+    def _decrypt(self, enc: Node, sender: JID, author: JID) -> bytes:
+        kind = enc.attr("type") or ""
+        if kind == "skmsg":
+            return unpad(self._keys.group_decrypt(str(sender), str(author), enc.data))
+        return unpad(self._keys.decrypt(str(author), kind, enc.data))
+
+    def _take_in(self, node: Node, sender: JID, author: JID, message: Any, *, own: bool) -> None:
+        field = _content_field(message)
+        chat = sender
+        if field == "deviceSentMessage":
+            if not own:
+                return
+            chat = JID.parse(message.deviceSentMessage.destinationJID)
+            message = message.deviceSentMessage.message
+            field = _content_field(message)
+        if field == "protocolMessage" and node.attr("category") == "peer":
+            if own and message.protocolMessage.HasField("appStateSyncKeyRequest"):
+                self.greet(self.account.devices[author.device])
+            return
+        writer = self._accounts.resolve(author)
+        if field is None or writer is None:
+            return
+        entry = InboxMessage(
+            id=node.attr("id") or "",
+            sender=writer.phone,
+            chat=self._chat_name(chat),
+            from_me=own,
+            type=field,
+            text=_text(message),
+            timestamp=int(node.attr("t") or 0),
+            raw=message.SerializeToString(),
+        )
+        self._remember(self._inbox, "inbox", entry, INBOX)
+        if self.auto_read and not own:
+            participant = author.bare if sender.server == GROUP else None
+            attrs = {"id": entry.id, "type": "read", "to": sender.bare, "participant": participant}
+            self._post.receipt(self.account, PHONE, Node("receipt", attrs))
+
+    def _confirm(self, node: Node, kind: str | None) -> None:
+        attrs = _answer_attrs(node) | {"type": "peer_msg" if node.attr("category") == "peer" else kind}
+        self._post.receipt(self.account, PHONE, Node("receipt", attrs))
+
+    def _ask_again(self, node: Node, enc: Node) -> None:
+        """Ask the sender for the message once more, showing the keys for a new session."""
+        count = int(enc.attr("count") or 0) + 1
+        if count > MOST_RETRIES:
+            return
+        bundle = self._keys.bundle()
+        retry = Node("retry", {"count": count, "id": node.attr("id"), "t": node.attr("t"), "v": 1})
+        parts = [
+            retry,
+            Node("registration", {}, bundle.registration_id.to_bytes(4, "big")),
+            Node("keys", {}, bundle_nodes(bundle)),
+        ]
+        attrs = _answer_attrs(node) | {"type": "retry"}
+        self._post.receipt(self.account, PHONE, Node("receipt", attrs, parts))
+
+    # --- Receipts -----------------------------------------------------------------------------------------------
+
+    def _receive_receipt(self, node: Node, sender: JID) -> None:
+        sent = next((s for s in reversed(self._sent.values()) if s.id == node.attr("id")), None)
+        reader_jid = node.jid("participant") or sender
+        reader = self._accounts.resolve(reader_jid)
+        if sent is None or reader is None:
+            return
+        if node.attr("type") == "retry":
+            self._send_again(node, sent, reader_jid)
+            return
+        kind = node.attr("type") or "delivered"
+        if all(known[:2] != (kind, reader.phone) for known in sent.receipts):
+            sent.receipts.append((kind, reader.phone, int(node.attr("t") or 0)))
+            self._store.put("sent", self._entry_key(self._sent, sent), sent)
+
+    def _send_again(self, node: Node, sent: SentMessage, device: JID) -> None:
+        """Somebody could not read a message: again, in a new session."""
+        retry = node.child("retry")
+        count = int(retry.attr("count") or 1) if retry is not None else 1
+        chat = JID.parse(sent.to)
+        raw = sent.raw
+        attrs: dict[str, Any] = {"id": sent.id, "type": _stanza_type(raw), "to": device}
+        if chat.server == GROUP:
+            attrs |= {"to": chat, "participant": device}
+            if (distribution := self._keys.distribution(sent.to)) is not None:
+                raw = _with_distribution(proto.e2e.Message.FromString(raw), chat, distribution)
+        elif device.user == self.account.lid:
+            attrs |= {"recipient": chat}
+            raw = self._own_copy(chat, raw)
+        enc = self._encrypt(device, raw, anew=True, count=count)
+        if enc is not None:
+            self._post.message(self.account, PHONE, Node("message", attrs, enc))
+
+    # --- Memory -------------------------------------------------------------------------------------------------
+
+    def _remember(self, entries: dict[str, Any], bucket: str, entry: object, limit: int) -> None:
+        key = f"{self.account.phone}/{self._settings.next_entry:012d}"
+        self._settings.next_entry += 1
+        self._save_settings()
+        entries[key] = entry
+        self._store.put(bucket, key, entry)
+        if len(entries) > limit:
+            oldest = next(iter(entries))
+            del entries[oldest]
+            self._store.delete(bucket, oldest)
+
+    @staticmethod
+    def _entry_key(entries: dict[str, SentMessage], entry: SentMessage) -> str:
+        return next(key for key, value in entries.items() if value is entry)
+
+    def _save_settings(self) -> None:
+        self._store.put("phone", self.account.phone, self._settings)
+
+    def _chat_name(self, chat: JID) -> str:
+        account = self._accounts.resolve(chat)
+        return account.phone if account is not None else str(chat)
+
+
+def _answer_attrs(node: Node) -> dict[str, str | JID | None]:
+    return {
+        "id": node.attr("id"),
+        "to": node.jid("from"),
+        "participant": node.jid("participant"),
+        "recipient": node.jid("recipient"),
+    }
+
+
+def _with_distribution(message: Any, group: JID, distribution: bytes) -> bytes:
+    message.senderKeyDistributionMessage.groupID = str(group)
+    message.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage = distribution
+    data: bytes = message.SerializeToString()
+    return data
+
+
+def _content_field(message: Any) -> str | None:
+    """The field that makes the message what it is; None if it only carries keys."""
+    beside = {
+        "senderKeyDistributionMessage",
+        "fastRatchetKeySenderKeyDistributionMessage",
+        "messageContextInfo",
+    }
+    return next((field.name for field, _ in message.ListFields() if field.name not in beside), None)
+
+
+def _text(message: Any) -> str:
+    field = _content_field(message)
+    if field is None:
+        return ""
+    value = getattr(message, field)
+    if isinstance(value, str):
+        return value
+    return next((text for name in ("text", "caption") if (text := getattr(value, name, ""))), "")
+
+
+def _stanza_type(raw: bytes) -> str:
+    """How the message's stanza names its kind."""
+    match _content_field(proto.e2e.Message.FromString(raw)):
+        case "reactionMessage":
+            return "reaction"
+        case "pollCreationMessage" | "pollUpdateMessage":
+            return "poll"
+        case "imageMessage" | "videoMessage" | "audioMessage" | "documentMessage" | "stickerMessage":
+            return "media"
+        case _:
+            return "text"

@@ -1,0 +1,116 @@
+"""Clients for the tests: the library in child processes, each with a recorder of what it said."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import trio
+
+PROGRAM = Path(__file__).with_name("client_program.py")
+
+Event = dict[str, Any]
+
+
+class ClientError(Exception):
+    """A call to the client raised."""
+
+
+class Client:
+    """One client process. Every event it ever said stays in `events`; waiting looks at all not yet consumed."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self.process = process
+        self.events: list[Event] = []
+        self.output = ""
+        self._consumed: set[int] = set()
+        self._answers: dict[int, Event] = {}
+        self._calls = count(1)
+        self._news = trio.Event()
+
+    async def listen(self) -> None:
+        assert self.process.stdout is not None
+        rest = ""
+        async for some in self.process.stdout:
+            text = rest + some.decode(errors="replace")
+            *lines, rest = text.split("\n")
+            for line in lines:
+                self.output += line + "\n"
+                if line.startswith("@"):
+                    said = json.loads(line[1:])
+                    if "call" in said:
+                        self._answers[said["call"]] = said
+                    else:
+                        self.events.append(said)
+            self._news.set()
+            self._news = trio.Event()
+
+    async def call(self, method: str, **arguments: Any) -> Any:
+        """The value the client's method returned. Raises ClientError."""
+        number = next(self._calls)
+        assert self.process.stdin is not None
+        line = json.dumps({"call": number, "do": method, **arguments}) + "\n"
+        await self.process.stdin.send_all(line.encode())
+        while number not in self._answers:
+            await self._news.wait()
+        answer = self._answers.pop(number)
+        if "error" in answer:
+            raise ClientError(answer["error"])
+        return answer["value"]
+
+    async def event(
+        self, kind: str, when: Callable[[Event], bool] = lambda _: True, *, within: float = 15
+    ) -> Event:
+        """The first event of that kind that nobody waited for before."""
+        with trio.move_on_after(within):
+            while True:
+                for i, said in enumerate(self.events):
+                    if i not in self._consumed and said["event"] == kind and when(said):
+                        self._consumed.add(i)
+                        return said
+                await self._news.wait()
+        raise AssertionError(f"no {kind} within {within} s; said: {self.events[-12:]}\n{self.output[-3000:]}")
+
+    async def text(self, text: str, *, within: float = 15) -> Event:
+        """The message with that text."""
+        return await self.event("Message", lambda said: said["text"] == text, within=within)
+
+    def all(self, kind: str) -> list[Event]:
+        return [said for said in self.events if said["event"] == kind]
+
+    async def kill(self) -> None:
+        self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def start_client(store: Path, port: int, root: bytes, pem: Path) -> AsyncIterator[Client]:
+    """A client process, ready and not yet connected; killed at the end."""
+    empty = store.parent / "no-certificates"
+    empty.mkdir(parents=True, exist_ok=True)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    } | {"SSL_CERT_FILE": str(pem), "SSL_CERT_DIR": str(empty)}
+    process = await trio.lowlevel.open_process(
+        [sys.executable, str(PROGRAM), str(port), root.hex(), str(store)],
+        env=environment,
+        cwd=store.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    client = Client(process)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.listen)
+        try:
+            await client.event("ready")
+            yield client
+        finally:
+            with trio.CancelScope(shield=True):
+                await client.kill()
+            nursery.cancel_scope.cancel()
