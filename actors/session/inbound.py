@@ -106,7 +106,7 @@ def _message(session_id: str, event: MessageArrived) -> tuple[ContentWrite, ...]
         case None:
             return ()
         case Revoked(message_id=target):
-            data = {"key": key_of(event, target).json(), "revokedBy": event.sender}
+            data: Json = {"key": key_of(event, target).json(), "revokedBy": event.sender}
             return (Append(session_id, (NewEvent("messages.revoked", data, at),)),)
         case Edited(message_id=target, content=content):
             data = {
@@ -210,6 +210,7 @@ def update_data(key: Key, status: MessageStatus, at: datetime, error: str | None
 
 def _announced(event: ClientEvent) -> NewEvent | None:
     """The log's entry for an event that changes no message."""
+    data: Json
     match event:
         case UndecryptableMessage():
             key = key_of(event, event.id)

@@ -87,8 +87,8 @@ class SendText:
     """Send a text. Answers Sent once WhatsApp's server has acknowledged it.
 
     `to` is a JID, or a phone number in digits with country code. Raises SessionDisconnected,
-    SessionLoggedOut, SessionRestarting, AccountRestricted, RateLimited, QueueFull, RecipientNotOnWhatsApp, WhatsAppFailed,
-    OutcomeUnknown.
+    SessionLoggedOut, SessionRestarting, AccountRestricted, RateLimited, QueueFull, RecipientNotOnWhatsApp,
+    WhatsAppFailed, OutcomeUnknown.
     """
 
     to: str

@@ -28,15 +28,8 @@ from actors.session.contacts import KnownContacts
 from actors.session.inbound import PHONE_SERVER, Key, phone_first, update_data
 from actors.session.messages import ContactCheck, SendText, Sent
 from actors.session.settings import Limits
+from actors.whatsapp import errors as wa
 from actors.whatsapp.client import Client, OnWhatsApp
-from actors.whatsapp.errors import (
-    CallTimedOut,
-    CellDied,
-    CellError,
-    NotConnected,
-    StartRefused,
-    WhatsAppError,
-)
 from actors.whatsapp.proto import e2e
 from runtime import Ref, Reply
 from storage.ids import new_id
@@ -143,7 +136,7 @@ class Sending:
         await self.writer.call(StoreMessage(message=intent), timeout=math.inf)
         try:
             result = await client.send(chat, e2e.Message(conversation=request.text), timeout=self.timeout)
-        except CellError as error:
+        except wa.CellError as error:
             await self._failed(intent, chat_alt, error)
             raise self.as_session_error(error, intent.id) from error
         at = datetime.fromtimestamp(result.timestamp, UTC)
@@ -176,8 +169,8 @@ class Sending:
             client_ref=request.client_ref,
         )
 
-    async def _failed(self, intent: Message, chat_alt: str | None, error: CellError) -> None:
-        lost_answer = isinstance(error, CallTimedOut | CellDied)
+    async def _failed(self, intent: Message, chat_alt: str | None, error: wa.CellError) -> None:
+        lost_answer = isinstance(error, wa.OutcomeUnknown)
         status = MessageStatus.UNKNOWN if lost_answer else MessageStatus.FAILED
         at = datetime.now(UTC)
         key = Key(chat=intent.chat, chat_alt=chat_alt, from_me=True, id=intent.id)
@@ -205,22 +198,22 @@ class Sending:
     async def _ask(self, client: Client, phones: list[str]) -> list[OnWhatsApp]:
         try:
             answers = await client.is_on_whatsapp(phones, timeout=self.timeout)
-        except CellError as error:
+        except wa.CellError as error:
             raise self.as_session_error(error, None) from error
         self.contacts.remember(answers, self.clock())
         return answers
 
-    def as_session_error(self, error: CellError, message_id: str | None) -> SessionError:
+    def as_session_error(self, error: wa.CellError, message_id: str | None) -> SessionError:
         """What a failed call means to the caller; `message_id` where a message was given to WhatsApp."""
         session_id = self.account.session_id
         match error:
-            case CallTimedOut() | CellDied() if message_id is not None:
+            case wa.OutcomeUnknown() if message_id is not None:
                 return OutcomeUnknown(session_id=session_id, message_id=message_id)
-            case CellDied() | NotConnected() | StartRefused():
+            case wa.OutcomeUnknown() | wa.NotConnected():
                 return SessionRestarting(session_id=session_id, retry_after=1.0)
-            case WhatsAppError(code=code) if code == _REACHED_OUT_TOO_MUCH:
+            case wa.WhatsAppError(code=code) if code == _REACHED_OUT_TOO_MUCH:
                 return AccountRestricted(session_id=session_id, reason="too many messages to new contacts")
-            case WhatsAppError(code=code, text=text):
+            case wa.WhatsAppError(code=code, text=text):
                 return WhatsAppFailed(session_id=session_id, reason=text, code=code)
             case _:
                 return WhatsAppFailed(session_id=session_id, reason=str(error))

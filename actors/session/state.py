@@ -217,7 +217,7 @@ def advance(machine: Machine, event: Input, now: float, policy: Policy) -> Step:
                 return m, ()  # the next code of the same round moves nothing
             return evolve(m, state=SessionState.PAIRING, due=now + policy.pairing_window, error=None), ()
         case PairingDone():
-            if not m.hosted:
+            if not m.hosted or m.paired:
                 return m, ()
             return evolve(
                 m, state=SessionState.STARTING, paired=True, rounds=0, due=now + policy.start_window
@@ -266,7 +266,7 @@ def _forgotten(m: Machine, reason: str | None) -> Step:
 
 
 def _linked(m: Machine, now: float, policy: Policy) -> Step:
-    if not m.hosted:
+    if not m.hosted or not m.paired:
         return m, ()
     if not m.disposable:
         return evolve(m, state=SessionState.CONNECTED, connected_at=now, due=None, error=None), ()
