@@ -141,32 +141,33 @@ class _Version(argparse.Action):
 
 
 def _up(options: argparse.Namespace) -> int:
+    config = _configuration(options)
     from api.gateway import serve
 
-    return _serve(serve, options)
+    return _serve(serve, config, options.data)
 
 
 def _sandbox(options: argparse.Namespace) -> int:
+    config = _configuration(options)
     from api.sandbox import run
 
-    return _serve(run, options)
+    return _serve(run, config, options.data)
 
 
-def _serve(program: Callable[..., Awaitable[Any]], options: argparse.Namespace) -> int:
-    """Run `program(config, data directory)` until it ends."""
+def _serve(program: Callable[["Config", Path], Awaitable[None]], config: "Config", data: Path) -> int:
+    """Run a program until it ends."""
     import trio
 
     from api import logs
     from runtime import SupervisionError
     from storage.errors import StorageError
 
-    config = _configuration(options)
     try:
         logs.configure()
     except ValueError as error:
         raise UsageError(f"TERZETTO_LOG_LEVEL: {error}") from None
     try:
-        trio.run(program, config, options.data)
+        trio.run(program, config, data)
     except* (SupervisionError, StorageError, OSError) as group:
         raise Failure(_reason(group)) from None
     return 0
@@ -174,19 +175,20 @@ def _serve(program: Callable[..., Awaitable[Any]], options: argparse.Namespace) 
 
 def _configuration(options: argparse.Namespace) -> "Config":
     """The configuration under the options of the command line."""
-    import attrs
-
-    from api.config import ConfigError, load
+    from api.config import ConfigError, listening, load
 
     if options.config is not None and not options.config.is_file():
         raise UsageError(f"--config: there is no file {options.config}")
     try:
         config = load(options.config or ROOT / "supervisor.toml")
-        if options.listen is not None:
-            config = attrs.evolve(config, api=attrs.evolve(config.api, listen=options.listen))
     except ConfigError as error:
         raise UsageError(error) from None
-    return config
+    if options.listen is None:
+        return config
+    try:
+        return listening(config, options.listen)
+    except ConfigError as error:
+        raise UsageError(f"--listen: {error}") from None
 
 
 def _reason(error: BaseException) -> str:

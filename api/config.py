@@ -2,8 +2,8 @@
 
 A missing key means its default, a missing file all defaults; an unknown or wrong key is refused with its path
 and what was expected. Durations are seconds. What is secret, or belongs to the machine, may come from the
-environment instead, which goes before the file: DATABASE_URL, TERZETTO_WHATSAPP_PROXY, TERZETTO_WHATSAPP_CA_FILE,
-TERZETTO_WHATSAPP_ROOT_KEY. TERZETTO_ADMIN_KEY has no key in the file.
+environment instead, which goes before the file: DATABASE_URL, TERZETTO_WHATSAPP_PROXY,
+TERZETTO_WHATSAPP_CA_FILE, TERZETTO_WHATSAPP_ROOT_KEY. TERZETTO_ADMIN_KEY has no key in the file.
 """
 
 import json
@@ -79,7 +79,7 @@ def _one_of(default: StrEnum) -> Any:
 
     def check(value: object) -> StrEnum:
         try:
-            return kind(value)  # type: ignore[arg-type] - what is no text is no member either
+            return kind(value)  # type: ignore[arg-type]
         except ValueError:
             raise _refuse(" or ".join(f'"{member.value}"' for member in kind), value) from None
 
@@ -216,17 +216,11 @@ class Webhooks:
 
 
 @frozen(kw_only=True)
-class Intensity:
-    """More than `intensity` restarts within `period` are too many."""
+class Root:
+    """[supervision.root]: what becomes of the others when one part dies, and how often that is borne."""
 
     intensity: int = _whole(10)
     period: float = _seconds(60)
-
-
-@frozen(kw_only=True)
-class Root(Intensity):
-    """[supervision.root]: what becomes of the others when one part dies."""
-
     strategy: Strategy = _one_of(Strategy.ONE_FOR_ONE)  # noqa: RUF009
 
 
@@ -258,8 +252,11 @@ class Actor(Worker):
 
 
 @frozen(kw_only=True)
-class Dynamic(Intensity, Actor):
-    """A part of the tree that comes and goes in any number: the bounds of the whole, and of each one."""
+class Dynamic(Actor):
+    """A part of the tree that is any number of actors alike: the bounds of each, and of restarts of all."""
+
+    intensity: int = _whole(10)
+    period: float = _seconds(60)
 
 
 @frozen(kw_only=True)
@@ -321,6 +318,15 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
         if value := environment.get(variable):
             config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
     return config
+
+
+def listening(config: Config, address: str) -> Config:
+    """The configuration with the HTTP server on this address, HOST:PORT. Raises ConfigError."""
+    try:
+        attrs.fields(Api).listen.metadata[_CHECK](address)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return attrs.evolve(config, api=attrs.evolve(config.api, listen=address))
 
 
 def parse(text: str) -> Config:

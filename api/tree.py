@@ -85,7 +85,7 @@ def render(root: Json, now: datetime, *, width: int | None = None, colour: bool 
     if width is not None:
         # 48 columns go to what follows the name.
         column = max(12, min(column, width - 48))
-    yield f"{'':{column}}  {'state':12} {'since':>7} {'restarts':>8} {'mail':>5}  last exit"[:width].rstrip()
+    yield f"{'':{column}}  {'state':12} {'since':>9} {'restarts':>8} {'mail':>5}  last exit"[:width].rstrip()
     for lead, node in rows:
         symbol = _SYMBOLS.get(node["state"], _AT_REST)
         name = f"{lead}{symbol} {node['id']}"
@@ -93,7 +93,7 @@ def render(root: Json, now: datetime, *, width: int | None = None, colour: bool 
             name = f"{name[: column - 1]}…"
         mail = node["mailbox"]["depth"] if node["mailbox"] else ""
         time = f"in {_span(node['due'], now)}" if node["due"] else _span(node["since"], now)
-        line = f"{name:{column}}  {node['state']:12} {time:>7} {node['restarts']:>8} {mail:>5}"
+        line = f"{name:{column}}  {node['state']:12} {time:>9} {node['restarts']:>8} {mail:>5}"
         line = f"{line}  {node['lastExit'] or ''}"[:width].rstrip()
         yield line.replace(symbol, f"\033[{_COLOURS[symbol]}m{symbol}\033[0m", 1) if colour else line
 

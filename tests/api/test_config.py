@@ -1,0 +1,141 @@
+"""supervisor.toml: what ships is the defaults, and what is wrong is refused by name."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from api.config import Config, ConfigError, load, parse
+from runtime import Backoff, OnExhausted, Overflow, Strategy
+
+SHIPPED = Path(__file__).resolve().parents[2] / "supervisor.toml"
+
+
+def refusal(text: str) -> str:
+    """What is said about a file with this text."""
+    with pytest.raises(ConfigError) as error:
+        parse(text)
+    return str(error.value)
+
+
+def test_an_empty_file_means_all_defaults() -> None:
+    assert parse("") == Config()
+
+
+def test_a_missing_file_means_all_defaults(tmp_path: Path) -> None:
+    assert load(tmp_path / "none.toml", {}) == Config()
+
+
+def test_the_file_that_ships_holds_every_key_with_its_default() -> None:
+    def keys(tree: dict[str, Any], path: str = "") -> set[str]:
+        return {
+            name
+            for key, value in tree.items()
+            if value is not None
+            for name in (keys(value, f"{path}.{key}") if isinstance(value, dict) else {f"{path}.{key}"})
+        }
+
+    text = SHIPPED.read_text()
+    assert parse(text) == Config()
+    assert keys(tomllib.loads(text)) == keys(attrs.asdict(Config()))
+
+
+def test_a_section_may_say_less_than_all() -> None:
+    config = parse('[supervision.sessions]\nbackoff.max = 300\nmailbox = {overflow = "drop_oldest"}')
+    default = Config().supervision.sessions
+    assert config.supervision.sessions == attrs.evolve(
+        default,
+        backoff=attrs.evolve(default.backoff, max=300),
+        mailbox=attrs.evolve(default.mailbox, overflow=Overflow.DROP_OLDEST),
+    )
+    assert attrs.evolve(config, supervision=Config().supervision) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[cells]\nsessions_per_cell = "many"',
+            '[cells] sessions_per_cell: expected an integer ≥ 1, got "many"',
+        ),
+        ("[cells]\nspare = -1", "[cells] spare: expected an integer ≥ 0, got -1"),
+        ("[cells]\nspare = true", "[cells] spare: expected an integer ≥ 0, got true"),
+        ("[cells]\nspare = 1.0", "[cells] spare: expected an integer ≥ 0, got 1.0"),
+        ("[cells]\nping_timeout = 0", "[cells] ping_timeout: expected a number of seconds > 0, got 0"),
+        (
+            "[cells]\nping_timeout = inf",
+            "[cells] ping_timeout: expected a number of seconds > 0, got Infinity",
+        ),
+        ('[api]\nlisten = "8080"', '[api] listen: expected "HOST:PORT", got "8080"'),
+        ('[api]\nlisten = "x:70000"', '[api] listen: expected "HOST:PORT", got "x:70000"'),
+        ("[api]\nlisten = 8080", '[api] listen: expected "HOST:PORT", got 8080'),
+        ("cells = 3", "[cells]: expected a section, got 3"),
+        (
+            "[supervision.root]\nstrategy = 1",
+            '[supervision.root] strategy: expected "one_for_one" or "one_for_all" or "rest_for_one", got 1',
+        ),
+        (
+            "[supervision.api]\nbackoff.max = 0.1",
+            "[supervision.api] backoff: expected max ≥ min, which is 0.2, got 0.1",
+        ),
+        (
+            "[supervision.api]\nbackoff.max_failures = 0",
+            "[supervision.api.backoff] max_failures: expected an integer ≥ 1, got 0",
+        ),
+        ("[hub]\ncapacity = 1", "[hub] capacity: no such key; there are listener_capacity"),
+    ],
+)
+def test_a_wrong_key_is_refused_with_its_path_and_what_was_expected(text: str, said: str) -> None:
+    assert refusal(text) == said
+
+
+def test_an_unknown_section_is_refused() -> None:
+    assert refusal("[cell]\nspare = 1").startswith("[cell]: no such key; there are api, storage,")
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    lines = refusal("[cells]\nspare = -1\n[storage]\nbatch_rows = 0\nrows = 1").splitlines()
+    assert sorted(line.split(":")[0] for line in lines) == [
+        "[cells] spare",
+        "[storage] batch_rows",
+        "[storage] rows",
+    ]
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    assert "hunter2" not in refusal('[storage]\ndsn = ["hunter2"]')
+
+
+def test_a_secret_is_not_in_the_configurations_text() -> None:
+    assert "hunter2" not in repr(parse('[storage]\ndsn = "postgres://a:hunter2@b/c"'))
+
+
+def test_what_is_no_toml_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "supervisor.toml"
+    file.write_text("[api\n")
+    with pytest.raises(ConfigError, match=rf"{file}: not TOML: .*line 1"):
+        load(file, {})
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "supervisor.toml"
+    file.write_text('[storage]\ndsn = "postgres://file"\n[whatsapp]\nproxy = "socks5://file"')
+    config = load(file, {"DATABASE_URL": "postgres://env", "TERZETTO_WHATSAPP_ROOT_KEY": "k"})
+    assert config.storage.dsn == "postgres://env"
+    assert config.whatsapp.proxy == "socks5://file"
+    assert config.whatsapp.root_key == "k"
+
+
+def test_the_address_of_an_ipv6_host_has_no_brackets() -> None:
+    assert parse('[api]\nlisten = "[::1]:0"').api.address == ("::1", 0)
+
+
+def test_back_off_and_mailbox_become_the_runtimes_own() -> None:
+    sessions = Config().supervision.sessions
+    assert sessions.backoff.policy(OnExhausted.GIVE_UP) == Backoff(
+        1, 60, max_failures=10, on_exhausted=OnExhausted.GIVE_UP
+    )
+    assert Config().supervision.root.strategy is Strategy.ONE_FOR_ONE
+    assert sessions.mailbox.mailbox() is not sessions.mailbox.mailbox()
