@@ -43,9 +43,10 @@ START_TIMEOUT = 120.0
 """Seconds until the server takes connections; after a crash it first replays its log."""
 
 STOP_TIMEOUT = 5.0
-"""Seconds for a fast shutdown, then as much again for an immediate one, which the next start recovers from."""
+"""Seconds for a fast shutdown, then for an immediate one, which the next start recovers from."""
 
 LOG_BYTES = 10_000_000
+"""At a start, a longer log is put aside as postgres.log.1."""
 ROLE = "terzetto"
 DATABASE = "postgres"
 
@@ -113,7 +114,7 @@ class _Server:
             found, ours = version.read_text().strip(), _major_version()
             if found != ours:
                 raise ServerError(
-                    f"{self.data} belongs to PostgreSQL {found}, this is {ours}: dump and restore it"
+                    f"{self.data} is of PostgreSQL {found}, this is {ours}: dump and restore it"
                 )
             return
         new = self.directory / "pgdata.new"
@@ -184,13 +185,13 @@ class _Server:
         raise ServerError(f"PostgreSQL did not start: {self._last_words()}")
 
     async def _clear(self) -> None:
-        """See to it that nothing of an earlier server is in the way. We hold the lock: it is nobody's any more."""
+        """Clear away what an earlier server left. We hold the lock: it is nobody's any more."""
         lines = self._pid_file()
         if not lines:
             return
         pid = int(lines[0])
-        # Its parent's death has told it to end. PostgreSQL works in its data directory: anything else that has
-        # this number now is a stranger, for whom PostgreSQL would refuse to start.
+        # Its parent's death has told it to end. Where its number is a stranger's by now, PostgreSQL would
+        # refuse to start.
         for number in (None, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             if not self._is_ours(pid):
                 break
@@ -206,6 +207,7 @@ class _Server:
                 await trio.sleep(0.02)
 
     def _is_ours(self, pid: int) -> bool:
+        """Whether it is a server on this directory: they work in it."""
         if sys.platform != "linux":
             return False
         try:
@@ -313,16 +315,8 @@ def _launch(name: str, directory: Path, arguments: list[str], log: IO[bytes]) ->
     # started it, and Trio's workers end after ten idle seconds. In a session of its own, so that Ctrl-C reaches
     # the server through us only, after the last write.
     script = Path(__file__).with_name("launch.py")
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        script,
-        str(os.getpid()),
-        _system_user(),
-        _binaries() / name,
-        directory,
-    ]
+    command = [sys.executable, "-I", "-S", str(script), str(os.getpid()), _system_user()]
+    command += [str(_binaries() / name), str(directory), *arguments]
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))
     }

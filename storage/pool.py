@@ -66,7 +66,9 @@ class Pool:
         return None
 
     async def _connect(self) -> TrioConnection:
-        connection = await TrioConnection.connect(self._dsn, autocommit=True)
+        connection = await TrioConnection.connect(
+            self._dsn, autocommit=True, application_name="terzetto reader"
+        )
         try:
             await connection.execute(
                 "SELECT set_config('default_transaction_read_only', 'on', false),"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,10 @@ T = TypeVar("T")
 def now() -> datetime:
     """The time of the wall clock, in UTC, as every column holds it."""
     return datetime.now(UTC)
+
+
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 class Desired(StrEnum):
@@ -80,8 +85,8 @@ class Key:
     """The visible beginning, to tell keys apart."""
     hash: bytes = field(repr=False)
     """SHA-256 of the whole key."""
-    scopes: tuple[str, ...] = field(default=(), converter=tuple)
-    allowed_ips: tuple[str, ...] = field(default=(), converter=tuple)
+    scopes: tuple[str, ...] = field(default=(), converter=_texts)
+    allowed_ips: tuple[str, ...] = field(default=(), converter=_texts)
     """Empty: any address."""
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
@@ -98,7 +103,7 @@ class Webhook:
     session_id: str | None = None
     """None: events of every session."""
     url: str = field(repr=False)
-    events: tuple[str, ...] = field(default=(), converter=tuple)
+    events: tuple[str, ...] = field(default=(), converter=_texts)
     """Event names; empty: all."""
     secret: str = field(repr=False)
     previous_secret: str | None = field(default=None, repr=False)

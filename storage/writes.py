@@ -7,7 +7,7 @@ a row that is not there) is no error: it answers `Written(applied=False)` and ap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -30,6 +30,10 @@ class NewEvent:
     occurred_at: datetime = field(factory=now)
 
 
+def _in_order(events: Iterable[NewEvent]) -> tuple[NewEvent, ...]:
+    return tuple(events)
+
+
 @frozen
 class Insert:
     """A new session, key or webhook. Refused when its id, or a key's hash, exists.
@@ -38,7 +42,7 @@ class Insert:
     """
 
     row: Row
-    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
 
     def __attrs_post_init__(self) -> None:
         _check_events(type(self.row), self.events)
@@ -55,7 +59,7 @@ class Update:
     table: type[Row]
     id: str
     changes: Mapping[str, Any] = field(repr=False)
-    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
     journal_seq: int | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -83,7 +87,7 @@ class StoreMessage:
     """
 
     message: Message
-    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
     journal_seq: int | None = None
 
 
@@ -112,7 +116,7 @@ class UpdateMessage:
     text: str | None = field(default=None, repr=False)
     payload: Json | None = field(default=None, repr=False)
     occurred_at: datetime | None = None
-    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
     journal_seq: int | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -125,7 +129,7 @@ class Append:
     """Events that change no row, or a journal position alone."""
 
     session_id: str
-    events: tuple[NewEvent, ...] = field(default=(), converter=tuple)
+    events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
     journal_seq: int | None = None
 
 
@@ -138,7 +142,7 @@ class Written:
 
     applied: bool
     row: Row | None = None
-    """The row as stored, after an Insert or Update."""
+    """The row as stored, after an Insert or Update; a session's `seq` is not up to date in it."""
     events: tuple[Event, ...] = ()
 
 

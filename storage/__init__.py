@@ -1,0 +1,77 @@
+"""The database: what is written, in which order, and how it is found again.
+
+    gateway ── Write ──> Writer ── one transaction a batch ──> PostgreSQL
+                           │                                       ^
+                           └── Committed(events) ──> publish       └── Reads, over a pool of connections
+
+The writer is the only one who writes. PostgreSQL runs elsewhere, or embedded beside us.
+"""
+
+from storage.embedded import embedded_postgres
+from storage.errors import (
+    BadQuery,
+    DatabaseUnavailable,
+    MigrationError,
+    ServerError,
+    StorageError,
+    WriteRefused,
+)
+from storage.ids import new_id
+from storage.interrupted import mark_interrupted
+from storage.migrate import migrate
+from storage.opening import Storage, open_storage
+from storage.pool import Pool
+from storage.reads import Reads
+from storage.rows import Desired, Event, Json, Key, Message, MessageStatus, Page, Session, Webhook, now
+from storage.writer import Writer, WriterStats
+from storage.writes import (
+    Append,
+    Committed,
+    Delete,
+    Insert,
+    NewEvent,
+    StoreMessage,
+    Update,
+    UpdateMessage,
+    Write,
+    Written,
+)
+
+__all__ = [
+    "Append",
+    "BadQuery",
+    "Committed",
+    "DatabaseUnavailable",
+    "Delete",
+    "Desired",
+    "Event",
+    "Insert",
+    "Json",
+    "Key",
+    "Message",
+    "MessageStatus",
+    "MigrationError",
+    "NewEvent",
+    "Page",
+    "Pool",
+    "Reads",
+    "ServerError",
+    "Session",
+    "Storage",
+    "StorageError",
+    "StoreMessage",
+    "Update",
+    "UpdateMessage",
+    "Webhook",
+    "Write",
+    "WriteRefused",
+    "Writer",
+    "WriterStats",
+    "Written",
+    "embedded_postgres",
+    "mark_interrupted",
+    "migrate",
+    "new_id",
+    "now",
+    "open_storage",
+]

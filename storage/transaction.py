@@ -1,0 +1,371 @@
+"""What one batch of writes does to the database: a few statements for all of its rows, in one transaction.
+
+Every statement takes its rows as one JSON document. Within a batch all messages are stored first, then
+changed, then sessions, keys and webhooks are changed, and at last the events are appended in the order of
+their writes. That is the order things happen in anyhow: nothing is known of a message before it is there.
+The rare Insert and Delete keep their place among the others.
+"""
+# ruff: noqa: S608 - only names written here are put together; values are parameters
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import attrs
+from attrs import define, field
+from psycopg import AsyncCursor
+from psycopg.rows import kwargs_row
+
+from storage.connection import TrioConnection
+from storage.errors import WriteRefused
+from storage.ids import new_id
+from storage.rows import Event, Key, Message, Session, Webhook
+from storage.writes import (
+    Append,
+    Delete,
+    Insert,
+    NewEvent,
+    Row,
+    StoreMessage,
+    Update,
+    UpdateMessage,
+    Write,
+    Written,
+    session_of,
+)
+
+W = TypeVar("W")
+
+_LOCK = 0x7465727B
+_TABLES: dict[type, str] = {Session: "sessions", Key: "keys", Webhook: "webhooks", Message: "messages"}
+_COLUMNS = {kind: [column.name for column in attrs.fields(kind)] for kind in _TABLES}
+
+# All writers of one database take turns from here to their commit, so that the positions drawn in between
+# are in the order of the commits. And a writer whose connection broke during a commit learns here what became
+# of it: nothing comes back when this very batch is stored already.
+_BEGIN = """
+    WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s))
+    INSERT INTO writers (name, batch) SELECT %s, %s FROM turn
+    ON CONFLICT (name) DO UPDATE SET batch = excluded.batch WHERE writers.batch <> excluded.batch
+    RETURNING true
+"""
+
+_STORE_MESSAGES = """
+    INSERT INTO messages ({columns})
+    SELECT {columns} FROM json_populate_recordset(NULL::messages, %s::json)
+    ON CONFLICT DO NOTHING
+    RETURNING session_id, id
+"""
+
+# `echo` is a message of ours that came back from WhatsApp as if new, before its sender could tell us the
+# wa_id: it gives way to the row that the API's client knows. It is deleted before that row takes over its
+# wa_id, because the update reads each row of `echo` first.
+_UPDATE_MESSAGES = """
+    WITH wanted AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%s::json) AS wanted (
+            number integer, session_id text, id text, wa_id text, chat text, from_me boolean,
+            status message_status, again boolean, error text, type text, text text, payload jsonb,
+            occurred_at timestamptz
+        )
+    ), target AS MATERIALIZED (
+        SELECT w.*, m.id AS target_id, m.status AS before, m.wa_id AS wa_id_before
+        FROM wanted w JOIN messages m ON m.session_id = w.session_id AND {match}
+    ), echo AS (
+        DELETE FROM messages m USING target t
+        WHERE m.session_id = t.session_id AND m.wa_id = t.wa_id AND m.from_me
+            AND t.wa_id_before IS DISTINCT FROM t.wa_id AND m.id <> t.target_id
+        RETURNING t.number, m.status
+    ), decided AS (
+        SELECT t.*, CASE
+            WHEN t.status IS NULL THEN t.before
+            WHEN t.again AND t.before IN ('failed', 'unknown') THEN t.status
+            ELSE greatest(t.before, t.status, e.status)
+        END AS after
+        FROM target t LEFT JOIN echo e USING (number)
+    )
+    UPDATE messages m SET
+        wa_id = coalesce(d.wa_id, m.wa_id),
+        status = d.after,
+        error = CASE WHEN d.after <> d.before THEN d.error ELSE m.error END,
+        type = coalesce(d.type, m.type),
+        text = coalesce(d.text, m.text),
+        payload = coalesce(d.payload, m.payload),
+        occurred_at = coalesce(d.occurred_at, m.occurred_at),
+        updated_at = now()
+    FROM decided d
+    WHERE m.session_id = d.session_id AND m.id = d.target_id
+        AND (d.status IS NULL OR d.after <> d.before OR d.wa_id IS DISTINCT FROM d.wa_id_before)
+    RETURNING d.number, d.status IS NULL OR d.after <> d.before, m.client_ref
+"""
+_BY_ID = "m.id = w.id"
+_BY_WA_ID = (
+    "m.wa_id = w.wa_id AND (w.chat IS NULL OR m.chat = w.chat)"
+    " AND (w.from_me IS NULL OR m.from_me = w.from_me)"
+)
+
+_TAKE_NUMBERS = """
+    UPDATE sessions s SET seq = s.seq + r.events, journal_seq = greatest(s.journal_seq, r.journal_seq)
+    FROM json_to_recordset(%s::json) AS r (id text, events bigint, journal_seq bigint)
+    WHERE s.id = r.id
+    RETURNING s.id, s.seq
+"""
+
+_APPEND_EVENTS = """
+    INSERT INTO events (session_id, seq, event_id, event, occurred_at, data)
+    SELECT session_id, seq, event_id, event, occurred_at, data
+    FROM json_to_recordset(%s::json) AS r (
+        position bigint, session_id text, seq bigint, event_id text, event text,
+        occurred_at timestamptz, data jsonb
+    )
+    ORDER BY r.position
+    RETURNING event_id, position
+"""
+
+
+@define(eq=False)
+class Batch:
+    """Writes that are committed together, once, however often it has to be tried."""
+
+    writes: Sequence[Write]
+    id: str = field(init=False, factory=lambda: new_id("batch"))
+    _written: list[Written] = field(init=False, factory=list)
+
+    async def commit(self, connection: TrioConnection, writer: str) -> list[Written]:
+        """Commit the batch, or find that an earlier try did; the answers in the order of the writes.
+
+        `writer` names the writer, of which only one may run. Raises psycopg's errors, and WriteRefused for an
+        event of an unknown session or a value that is not JSON: then nothing of the batch is stored, unless
+        the connection broke in the commit itself, which the next try will find.
+        """
+        async with connection.transaction():
+            cursor = await connection.execute(_BEGIN, (_LOCK, writer, self.id))
+            if await cursor.fetchone() is not None:
+                self._written = []
+                for section in _sections(self.writes):
+                    self._written += await _Section(connection, section).write()
+        return self._written
+
+
+def _sections(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
+    """Cut before and after each Insert and Delete: they do not commute with their neighbours."""
+    start = 0
+    for index, write in enumerate(writes):
+        if isinstance(write, Insert | Delete):
+            if start < index:
+                yield writes[start:index]
+            yield writes[index : index + 1]
+            start = index + 1
+    if start < len(writes):
+        yield writes[start:]
+
+
+class _Section:
+    """Writes that may be done kind by kind."""
+
+    def __init__(self, connection: TrioConnection, writes: Sequence[Write]) -> None:
+        self._connection = connection
+        self._writes = writes
+        self._applied: set[int] = set()
+        self._rows: dict[int, Row] = {}
+        self._client_refs: dict[int, str] = {}
+
+    async def write(self) -> list[Written]:
+        match self._writes:
+            case [Insert(row=row)]:
+                await self._insert(row)
+            case [Delete(table=table, id=row_id)]:
+                await self._delete(table, row_id)
+            case _:
+                await self._store_messages()
+                await self._update_messages()
+                await self._update_rows()
+                self._applied |= {number for number, write in self._numbered(Append)}
+        events = await self._append_events()
+        return [
+            Written(number in self._applied, self._rows.get(number), tuple(events.get(number, ())))
+            for number in range(len(self._writes))
+        ]
+
+    async def _insert(self, row: Row) -> None:
+        kind = type(row)
+        columns = ", ".join(_COLUMNS[kind])
+        table = _TABLES[kind]
+        await self._connection.execute(
+            f"INSERT INTO {table} ({columns})"
+            f" SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s::json)".encode(),
+            (_document([_fields(row)]),),
+        )
+        self._applied.add(0)
+        self._rows[0] = row
+
+    async def _delete(self, table: type[Row], row_id: str) -> None:
+        cursor = await self._connection.execute(
+            f"DELETE FROM {_TABLES[table]} WHERE id = %s".encode(), (row_id,)
+        )
+        if cursor.rowcount:
+            self._applied.add(0)
+
+    async def _store_messages(self) -> None:
+        numbers: dict[tuple[str, str], int] = {}
+        for number, write in self._numbered(StoreMessage):
+            numbers.setdefault((write.message.session_id, write.message.id), number)
+        if not numbers:
+            return
+        query = _STORE_MESSAGES.format(columns=", ".join(_COLUMNS[Message]))
+        rows = [_fields(write.message) for _, write in self._numbered(StoreMessage)]
+        cursor = await self._connection.execute(query.encode(), (_document(rows),))
+        for stored in await cursor.fetchall():
+            number = numbers[stored]
+            self._applied.add(number)
+            message = self._writes[number].message  # type: ignore[union-attr]
+            if message.client_ref is not None:
+                self._client_refs[number] = message.client_ref
+
+    async def _update_messages(self) -> None:
+        # By our id first: there a message gets the wa_id by which receipts name it.
+        for match, by_id in ((_BY_ID, True), (_BY_WA_ID, False)):
+            keyed = [
+                ((write.session_id, write.id if by_id else write.wa_id), number)
+                for number, write in self._numbered(UpdateMessage)
+                if (write.id is not None) is by_id
+            ]
+            for numbers in _rounds(keyed):
+                rows = [_message_change(number, self._writes[number]) for number in numbers]  # type: ignore[arg-type]
+                query = _UPDATE_MESSAGES.format(match=match)
+                cursor = await self._connection.execute(query.encode(), (_document(rows),))
+                for number, applied, client_ref in await cursor.fetchall():
+                    if applied:
+                        self._applied.add(number)
+                        if client_ref is not None:
+                            self._client_refs[number] = client_ref
+
+    async def _update_rows(self) -> None:
+        alike: dict[tuple[type[Row], tuple[str, ...]], list[tuple[str, int]]] = defaultdict(list)
+        for number, write in self._numbered(Update):
+            alike[write.table, tuple(sorted(write.changes))].append((write.id, number))
+        for (table, columns), keyed in alike.items():
+            for numbers in _rounds(keyed):
+                await self._update_alike(table, columns, numbers)
+
+    async def _update_alike(self, table: type[Row], columns: tuple[str, ...], numbers: list[int]) -> None:
+        """Change the same columns of several rows of a table."""
+        writes = {write.id: (number, write) for number, write in self._numbered(Update) if number in numbers}
+        changes = [f"{column} = r.{column}" for column in columns]
+        if "updated_at" in _COLUMNS[table]:
+            changes.append("updated_at = now()")
+        if table is Session and "status" in columns and "status_since" not in columns:
+            changes.append("status_since = CASE WHEN t.status = r.status THEN t.status_since ELSE now() END")
+        name = _TABLES[table]
+        cursor: AsyncCursor[Row] = self._connection.cursor(row_factory=kwargs_row(table))
+        await cursor.execute(
+            f"UPDATE {name} t SET {', '.join(changes)} FROM json_populate_recordset(NULL::{name}, %s::json) r"
+            " WHERE t.id = r.id RETURNING t.*".encode(),
+            (_document([{"id": row_id, **write.changes} for row_id, (_, write) in writes.items()]),),
+        )
+        for row in await cursor.fetchall():
+            number, _ = writes[row.id]
+            self._applied.add(number)
+            self._rows[number] = row
+
+    async def _append_events(self) -> dict[int, list[Event]]:
+        """Append the events of the writes that took effect, numbered on from each session's last."""
+        new: list[tuple[int, str, NewEvent]] = []
+        counts: Counter[str] = Counter()
+        journal: dict[str, int] = {}
+        for number, write in enumerate(self._writes):
+            session_id = session_of(write)
+            if session_id is None or isinstance(write, Delete):
+                continue
+            if (journal_seq := getattr(write, "journal_seq", None)) is not None:
+                journal[session_id] = max(journal_seq, journal.get(session_id, 0))
+            if number in self._applied:
+                new += [(number, session_id, event) for event in write.events]
+                counts[session_id] += len(write.events)
+        sessions = [
+            {"id": session_id, "events": counts[session_id], "journal_seq": journal.get(session_id)}
+            for session_id in journal.keys() | {each for each, count in counts.items() if count}
+        ]
+        if not sessions:
+            return {}
+        cursor = await self._connection.execute(_TAKE_NUMBERS, (_document(sessions),))
+        last: dict[str, int] = dict(await cursor.fetchall())
+        if len(last) < len(sessions):
+            raise WriteRefused("unknown_session", field="session_id")
+        if not new:
+            return {}
+        next_seq = {session_id: seq - counts[session_id] + 1 for session_id, seq in last.items()}
+        events: list[Event] = []
+        for number, session_id, event in new:
+            data = event.data
+            if (client_ref := self._client_refs.get(number)) is not None:
+                data = {**data, "clientRef": client_ref}
+            events.append(
+                Event(
+                    position=len(events),  # the order to append in, until the database has drawn the true one
+                    session_id=session_id,
+                    seq=next_seq[session_id],
+                    event_id=new_id("evt"),
+                    event=event.event,
+                    occurred_at=event.occurred_at,
+                    data=data,
+                )
+            )
+            next_seq[session_id] += 1
+        document = _document([_fields(entry) for entry in events])
+        cursor = await self._connection.execute(_APPEND_EVENTS, (document,))
+        positions: dict[str, int] = dict(await cursor.fetchall())
+        appended: dict[int, list[Event]] = defaultdict(list)
+        for entry, (number, _, _) in zip(events, new, strict=True):
+            appended[number].append(attrs.evolve(entry, position=positions[entry.event_id]))
+        return appended
+
+    def _numbered(self, kind: type[W]) -> Iterator[tuple[int, W]]:
+        for number, write in enumerate(self._writes):
+            if isinstance(write, kind):
+                yield number, write
+
+
+def _message_change(number: int, write: UpdateMessage) -> dict[str, Any]:
+    change = attrs.asdict(write, recurse=False)
+    del change["events"], change["journal_seq"]
+    return {"number": number, **change}
+
+
+def _fields(row: Row | Message | Event) -> dict[str, Any]:
+    return attrs.asdict(row, recurse=False)
+
+
+def _document(rows: list[dict[str, Any]]) -> str:
+    try:
+        return json.dumps(rows, default=_encode, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        raise WriteRefused("invalid_value") from None
+
+
+def _encode(value: object) -> str:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bytes():
+            return "\\x" + value.hex()
+        case _:
+            raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _rounds(keyed: Iterable[tuple[Any, int]]) -> Iterator[list[int]]:
+    """Deal out numbers so that no round has a key twice, and each key's numbers keep their order.
+
+    One statement changes a row once.
+    """
+    rounds: list[list[int]] = []
+    seen: Counter[Any] = Counter()
+    for key, number in keyed:
+        if seen[key] == len(rounds):
+            rounds.append([])
+        rounds[seen[key]].append(number)
+        seen[key] += 1
+    return iter(rounds)

@@ -1,0 +1,210 @@
+"""The writer: the one actor that changes the database, many writes to a transaction.
+
+What is stored is answered and published after its commit, never before. While the database is away, writes
+wait here, then in the mailbox, whose overflow policy their senders feel; when it returns, all go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar
+
+import psycopg
+import trio
+from attrs import define
+
+from runtime import Actor, Exit
+from storage.backlog import Backlog, Waiting
+from storage.connection import TrioConnection
+from storage.errors import WriteRefused
+from storage.refusal import refusal
+from storage.transaction import Batch
+from storage.writes import Committed, Write, Written, session_of
+
+_logger = logging.getLogger("storage")
+
+COMMIT_TIMEOUT = 60
+"""Seconds for a batch; a database that takes longer counts as away."""
+
+Publish = Callable[[Committed], Awaitable[None]]
+
+
+@define(eq=False)
+class WriterStats:
+    """What the writer counted, over all its lives."""
+
+    commits: int = 0
+    writes: int = 0
+    """Writes committed."""
+    refused: int = 0
+    """Writes that the database will never take."""
+    waiting: int = 0
+    """Writes taken in and not committed yet."""
+    failures: int = 0
+    """Tries in a row that failed for the database's sake; 0: it is well."""
+
+
+def retry_delay(failures: int) -> float:
+    """Seconds to wait before the next try, after so many failures in a row."""
+    return float(min(0.05 * 2 ** (failures - 1), 2.0))
+
+
+class Writer(Actor):
+    """Takes every `Write`. A call answers `Written` after the commit, or raises WriteRefused.
+
+    Batches hold at most `batch_rows` writes, and what nobody waits for stays at most `batch_ms` milliseconds
+    for neighbours. `publish` is awaited after each commit, in the order of commits. `capacity` writes are
+    taken in ahead of their commit. `name` tells writers of one database apart: only one of a name may run.
+    """
+
+    domain_errors: ClassVar[tuple[type[Exception], ...]] = (WriteRefused,)
+
+    def __init__(
+        self,
+        *,
+        dsn: str,
+        publish: Publish,
+        name: str = "gateway",
+        batch_rows: int = 500,
+        batch_ms: float = 10.0,
+        capacity: int = 10_000,
+        stats: WriterStats | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self._publish = publish
+        self._name = name
+        self._capacity = capacity
+        self._stats = stats or WriterStats()
+        self._backlog = Backlog(rows=batch_rows, wait=batch_ms / 1000)
+        self._due_changed = trio.Event()
+        self._room = trio.Event()
+        self._closing = False
+        self._finished = trio.Event()
+        self._connection: TrioConnection | None = None
+
+    async def on_start(self) -> None:
+        # The database need not be there: writes wait for it.
+        self._stats.waiting = self._stats.failures = 0
+        self.nursery.start_soon(self._commit_batches)
+
+    async def handle(self, message: Write) -> None:
+        reply = self.defer()
+        while len(self._backlog) >= self._capacity:
+            self._room = trio.Event()
+            await self._room.wait()
+        due = self._backlog.due()
+        self._backlog.add(Waiting(message, reply, trio.current_time(), reply._has_caller))  # noqa: SLF001
+        self._stats.waiting += 1
+        if self._backlog.due() != due:
+            self._due_changed.set()
+
+    async def on_stop(self, exit: Exit) -> None:  # noqa: A002, ARG002 - as the base has it
+        """Commit what was taken in."""
+        self._closing = True
+        self._due_changed.set()
+        await self._finished.wait()
+
+    async def _commit_batches(self) -> None:
+        try:
+            while batch := await self._next_batch():
+                await self._settle(batch)
+                self._stats.waiting -= len(batch)
+        finally:
+            self._disconnect()
+            self._finished.set()
+
+    async def _next_batch(self) -> list[Waiting]:
+        """The next batch once it is due; empty: the writer is to end."""
+        while not self._closing and (due := self._backlog.due()) > trio.current_time():
+            self._due_changed = trio.Event()
+            with trio.move_on_at(due):
+                await self._due_changed.wait()
+        batch = self._backlog.cut()
+        self._room.set()
+        return batch
+
+    async def _settle(self, waiting: Sequence[Waiting]) -> None:
+        """Commit, answer and publish. A write to blame for a failure is found by halving, and alone refused."""
+        batch = Batch([each.write for each in waiting])
+        try:
+            written = await self._commit(batch)
+        except Exception as error:
+            if (refused := refusal(error, waiting[0].write)) is None:
+                raise
+            if len(waiting) > 1:
+                middle = len(waiting) // 2
+                await self._settle(waiting[:middle])
+                await self._settle(waiting[middle:])
+                return
+            self._refuse(waiting[0], refused)
+            return
+        self._stats.commits += 1
+        self._stats.writes += len(waiting)
+        for each, answer in zip(waiting, written, strict=True):
+            each.reply.send(answer)
+        await self._announce(batch, written)
+
+    def _refuse(self, waiting: Waiting, refused: WriteRefused) -> None:
+        self._stats.refused += 1
+        _logger.error(
+            "write_refused write=%s session=%s reason=%s",
+            type(waiting.write).__name__,
+            session_of(waiting.write),
+            refused,
+        )
+        waiting.reply.fail(refused)
+
+    async def _announce(self, batch: Batch, written: Sequence[Written]) -> None:
+        journal: dict[str, int] = {}
+        for write in batch.writes:
+            journal_seq = getattr(write, "journal_seq", None)
+            session_id = session_of(write)
+            if journal_seq is not None and session_id is not None:
+                journal[session_id] = max(journal_seq, journal.get(session_id, 0))
+        events = tuple(event for each in written for event in each.events)
+        if not events and not journal:
+            return
+        try:
+            await self._publish(Committed(events, journal))
+        except Exception:
+            # They are stored: who follows the log finds them there. The writer must not end for it.
+            _logger.exception("publish_failed events=%s", len(events))
+
+    async def _commit(self, batch: Batch) -> list[Written]:
+        """Commit, trying again for as long as it is the database's fault."""
+        while True:
+            try:
+                with trio.fail_after(COMMIT_TIMEOUT):
+                    written = await batch.commit(await self._connected(), self._name)
+            except (psycopg.Error, trio.TooSlowError) as error:
+                if refusal(error, batch.writes[0]) is not None:
+                    raise
+                self._disconnect()
+                self._stats.failures += 1
+                delay = retry_delay(self._stats.failures)
+                if self._stats.failures == 1:
+                    state = getattr(error, "sqlstate", None)
+                    _logger.warning("database_away error=%s sqlstate=%s", type(error).__name__, state)
+                await trio.sleep(delay)
+            else:
+                if self._stats.failures:
+                    _logger.info("database_back tries=%s", self._stats.failures)
+                    self._stats.failures = 0
+                return written
+
+    async def _connected(self) -> TrioConnection:
+        if self._connection is None:
+            self._connection = await TrioConnection.connect(
+                self._dsn, autocommit=True, application_name=f"terzetto writer {self._name}"
+            )
+            # Should we vanish in the middle of a batch, other writers wait for its end no longer than this.
+            await self._connection.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (f"{COMMIT_TIMEOUT}s",)
+            )
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close_now()
+            self._connection = None
