@@ -1,7 +1,7 @@
 """The client library's C interface: one table of its functions, and callbacks that hand over raw bytes.
 
-Used in cells only. neonize's own binding is not used: importing it brings up logging, protobuf and media helpers
-(40 MB, 0.3 s), and it takes what two void functions leave in a register for a string to be freed.
+Used in cells only. neonize's own binding is not used: importing it brings up logging, protobuf and media
+helpers (40 MB, 0.3 s), and it takes what two void functions leave in a register for a string to be freed.
 """
 
 import ctypes
@@ -19,8 +19,8 @@ __all__ = ["CALLS", "BadCall", "Callbacks", "Library", "library_path", "log_entr
 
 Answer = Literal["bytes", "text", "bool", "nothing"]
 
-# Arguments after the client's id: b = bytes (pointer and length), s = text, i = int, l = 64-bit int, f = float,
-# ? = bool. Answers: `bytes` is a protobuf, `text` an error's text or empty.
+# Arguments after the client's id: b = bytes (pointer and length), s = text, i = int, l = 64-bit int,
+# f = float, ? = bool. Answers: `bytes` is a protobuf, `text` an error's text or empty.
 CALLS: Final[dict[str, tuple[str, Answer]]] = {
     "AcceptTOSNotice": ("ss", "text"),
     "BuildPollVote": ("bb", "bytes"),
@@ -162,7 +162,7 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "?": bool,
 }
 
-# Go goes on logging through a client's callbacks after it was stopped, so they must live as long as the process.
+# Go goes on logging through a client's callbacks after it was stopped: they must live as long as the process.
 _KEPT: list[Any] = []
 
 
@@ -219,8 +219,8 @@ class Library:
     ) -> str:
         """Connect a client and deliver its events until it is stopped or its loop ends; Go's error or empty.
 
-        The store is a SQLite path with options riding along, or a `postgres…` DSN. Its first device is used; an
-        empty one gets a new device, and QR codes.
+        The store is a SQLite path with options riding along, or a `postgres…` DSN. Its first device is used;
+        an empty one gets a new device, and QR codes.
         """
         functions = (
             _TextCallback(lambda _id, text: callbacks.qr(text)),
@@ -228,7 +228,7 @@ class Library:
             _EventCallback(lambda _id, data, size, code: callbacks.event(code, ctypes.string_at(data, size))),
             _LogCallback(lambda data, size: callbacks.log(ctypes.string_at(data, size))),
         )
-        settings = None if proxy is None else _Proxy(proxy, False, False, False)  # noqa: FBT003  a C structure
+        settings = None if proxy is None else _Proxy(proxy, False, False, False)
         _KEPT.append((functions, settings, callbacks))
         answer = self._go.Neonize(
             store,
@@ -298,7 +298,7 @@ class Library:
 
 
 def log_entry(raw: bytes) -> tuple[str, str, str]:
-    """Message, level and module of a raw `LogEntry`: three strings, read here without the protobuf library."""
+    """Message, level and module of a raw `LogEntry`: three strings, read without the protobuf library."""
     found = {1: "", 2: "", 3: ""}
     offset = 0
     while offset < len(raw):

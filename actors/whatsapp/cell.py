@@ -1,8 +1,8 @@
 """A cell: a child process that hosts clients of the WhatsApp library. `python -m actors.whatsapp.cell CONFIG`
 
-Threads: this one answers the control socket, pings at once and the rest each on a thread of its own; one forwards
-the journals; one writes log lines; and each client has one, which sits in the library. It ends when its parent does
-or closes a socket, always by os._exit: threads inside Go cannot be ended.
+Threads: this one answers the control socket, pings at once and the rest each on a thread of its own; one
+forwards the journals; one writes log lines; and each client has one, which sits in the library. It ends when its
+parent does or closes a socket, always by os._exit: threads inside Go cannot be ended.
 """
 
 import ctypes
@@ -186,8 +186,8 @@ class Cell:
         pages = int(Path("/proc/self/statm").read_bytes().split()[1])
         found = {
             "rss": pages * os.sysconf("SC_PAGE_SIZE"),
-            "threads": len(os.listdir("/proc/self/task")),
-            "fds": len(os.listdir("/proc/self/fd")),
+            "threads": sum(1 for _ in Path("/proc/self/task").iterdir()),
+            "fds": sum(1 for _ in Path("/proc/self/fd").iterdir()),
             "clients": len(self._clients),
             "starts": self._starts,
         }
@@ -195,7 +195,7 @@ class Cell:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when the thread that made it ends, also if that was before this call."""
+    """Have the kernel kill this process when the thread that made it ends; if it has already, exit."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
     if os.getppid() != parent:
@@ -208,7 +208,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which stops its cells in order
     try:
         Cell(arguments).run()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, it has to be told and the process to end
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
         os._exit(1)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import trio
 from attrs import define, field, frozen
 
+from .control import encode_call
 from .errors import CallTimedOut, WhatsAppError, error_from
 from .events import Identified, ReceiptKind
 from .groups import Group, Member, group_from, members_from
@@ -29,9 +30,7 @@ __all__ = [
     "Uploaded",
 ]
 
-Argument = bytes | str | bool | int | float
 CALL_TIMEOUT = 80.0  # the library itself gives up after 75 s
-MAX_IN_FLIGHT = 8  # calls of one client that occupy the cell's threads at a time; more wait their turn
 
 
 @frozen
@@ -108,8 +107,8 @@ class Port(Protocol):
 
     id: str
 
-    async def call(self, client: int, function: str, arguments: Sequence[Argument]) -> bytes:
-        """The raw answer of one of the library's functions."""
+    async def call(self, client: int, payload: bytes) -> bytes:
+        """The raw answer to an encoded call. Raises CellErrors."""
 
     def acknowledge(self, client: int, seq: int) -> None: ...
 
@@ -124,7 +123,6 @@ class Client:
     number: int
     """Its handle in the cell."""
     _port: Port = field(repr=False)
-    _slots: trio.Semaphore = field(factory=lambda: trio.Semaphore(MAX_IN_FLIGHT), repr=False)
 
     @property
     def cell_id(self) -> str:
@@ -137,10 +135,11 @@ class Client:
         self._port.acknowledge(self.number, seq)
 
     async def stop(self) -> None:
-        """Disconnect and stop; what was received until then has come as notices when this returns.
+        """Disconnect and stop. No notice comes after this returns.
 
-        Takes about 50 ms and at most 2 s; a client that hangs is left to its cell, which is then replaced.
-        Raises nothing; stopping a client that is gone does nothing.
+        Nothing is lost: what was received and not acknowledged comes again from the next client. Takes about
+        50 ms and at most 2 s; a client that hangs is left to its cell, which is then replaced. Raises nothing;
+        stopping a client that is gone does nothing.
         """
         await self._port.stop_client(self.number)
 
@@ -385,5 +384,5 @@ class Client:
             for each in arguments
         ]
         with trio.move_on_after(timeout):
-            return await self._port.call(self.number, function, raw)
+            return await self._port.call(self.number, encode_call(function, raw))
         raise CallTimedOut(function, timeout)

@@ -8,7 +8,8 @@ CellError
 ├─ NotConnected       nothing was sent
 ├─ WhatsAppError      refused, with WhatsApp's code if it gave one
 ├─ SessionBusy        the session's last client has not stopped yet
-└─ StartRefused       the client could not be started
+├─ StartRefused       the client could not be started
+└─ DeviceMissing      the device's keys are gone: only pairing anew helps
 """
 
 import re
@@ -17,6 +18,7 @@ __all__ = [
     "CallTimedOut",
     "CellDied",
     "CellError",
+    "DeviceMissing",
     "LinkLost",
     "NotConnected",
     "OutcomeUnknown",
@@ -67,6 +69,10 @@ class SessionBusy(CellError):
 
 class StartRefused(CellError):
     """The client could not be started; the text says why."""
+
+
+class DeviceMissing(CellError):
+    """The store holds no device although the session is paired: its keys are gone, it must pair anew."""
 
 
 class WhatsAppError(CellError):

@@ -1,4 +1,4 @@
-"""Sends what the journals hold to the gateway, and takes its acknowledgements, on one thread for all clients.
+"""Sends what the journals hold to the gateway and takes its acknowledgements, on one thread for all clients.
 
 At most `window` records of a session are on their way, so a slow one never holds up its neighbours.
 """

@@ -2,8 +2,8 @@
 
     length u32 | type u8 | kind u8 | client u32 | number u64 | at u64 | payload
 
-Control socket: requests carry `number`, which their reply repeats. Event socket: `number` is a record's sequence
-number and `at` when it was received, in microseconds since 1970.
+Control socket: requests carry `number`, which their reply repeats. Event socket: `number` is a record's
+sequence number and `at` when it was received, in microseconds since 1970.
 """
 
 import struct
@@ -67,7 +67,7 @@ class FrameReader:
     limit: int = MAX_PAYLOAD
     _buffer: bytearray = field(factory=bytearray, init=False, repr=False)
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes | bytearray) -> Iterator[Frame]:
         """The frames completed by these bytes; take all of them before feeding more."""
         self._buffer += data
         start = 0

@@ -1,11 +1,12 @@
 """An append-only journal of what the library delivered and the gateway has not stored yet.
 
     DIR/lock                     held by the one process that uses the journal
-    DIR/<first seq>.log          segments of about 1 MB: length u32 | kind u8 | seq u64 | at u64 | crc u32 | payload
+    DIR/<first seq>.log          segments of about 1 MB, of records:
+                                 length u32 | kind u8 | seq u64 | at u64 | crc u32 | payload
 
-A record is one write without fsync: it survives the death of the process, not that of the machine. A record torn
-at the end of a segment is cut off at opening. A segment goes once all of it is acknowledged. When the disk refuses
-a record it is kept in memory and tried again; `trouble` says so.
+A record is one write without fsync: it survives the death of the process, not that of the machine. A record
+torn at the end of a segment is cut off at opening. A segment goes once all of it is acknowledged. When the disk
+refuses a record it is kept in memory and tried again; `trouble` says so.
 
 Appending is for any thread and never waits for readers; reading and acknowledging are for one thread each.
 """
@@ -60,7 +61,7 @@ class Segment:
 
 @define(eq=False)
 class Journal:
-    """Open with `Journal.open`. Sequence numbers grow by one from the larger of the files' last and `after`."""
+    """Open with `Journal.open`. Sequence numbers go on from the larger of the files' last and `after`."""
 
     directory: Path
     _lock_fd: int = field(repr=False)
@@ -181,7 +182,8 @@ class Journal:
                 written = os.pwrite(segment.fd, data, segment.size)
                 if written != len(data):
                     os.ftruncate(segment.fd, segment.size)
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    self.trouble = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    return
                 segment.size += written
                 segment.last = record.seq
                 self._unwritten.popleft()

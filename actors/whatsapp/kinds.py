@@ -12,8 +12,8 @@ __all__ = [
     "SUBSCRIBED",
 ]
 
-# The library's (goneonize/main.go): code -> the protobuf message that the record carries. 1, the list of all QR
-# codes at once, is left out because the library's own QR loop consumes it; 0 comes unasked at every start.
+# The library's (goneonize/main.go): code -> the protobuf message that the record carries. 1, the list of all
+# QR codes at once, is left out because the library's own QR loop consumes it; 0 comes unasked at every start.
 EVENT_CODES: Final = {
     0: "Device",
     2: "PairStatus",

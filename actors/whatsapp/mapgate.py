@@ -1,8 +1,8 @@
 """Keeps the library's maps of clients, which have no lock, from being written while they are read.
 
-Starting and stopping a client writes them; every call reads them, in its first microseconds. A write under way
-when another thread reads ends the process. So starts and stops come one at a time, and calls wait at the gate
-while one writes.
+Starting and stopping a client writes them; every call reads them, in its first microseconds. A write under
+way when another thread reads ends the process. So starts and stops come one at a time, and calls wait at the
+gate while one writes.
 """
 
 import threading

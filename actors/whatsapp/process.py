@@ -1,0 +1,398 @@
+"""The gateway's end of one cell: its process, its two sockets, its output, and the requests under way.
+
+    request ──► control socket ──► reply, in any order
+    event socket ──► one bounded channel per client; acknowledgements go back, the latest of each client
+    stdout, stderr ──► log lines
+
+A cell is asked for a sign of life at intervals and killed when it gives none. Whatever way it ends, both sockets are
+read to their end, so nothing it had sent is lost.
+"""
+
+import json
+import logging
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import trio
+from attrs import define, field, frozen
+
+from .binding import library_path
+from .cell import CellArguments
+from .control import Refusal
+from .errors import CellDied, CellError, NotConnected, SessionBusy, StartRefused, WhatsAppError
+from .frames import Frame, FrameError, FrameReader, FrameType
+from .proto import package_directory
+
+__all__ = ["CellProcess", "Launch", "Route"]
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+READ_BYTES = 256 * 1024
+MAX_IN_FLIGHT = 8  # calls of one client that may occupy threads of the cell
+GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+TRACE_LINES = 2000  # kept of what a dying cell writes
+# A cell gets these of the gateway's environment, and no secrets.
+PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT", "GOGC")
+NOISE = ("Press Ctrl+C to exit",)
+LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.DEBUG, "WARN": logging.WARNING, "ERROR": logging.ERROR}
+
+
+@frozen
+class Launch:
+    """How cells are started."""
+
+    window: int
+    journal_bound: int
+    """Bytes."""
+    root_key: str | None
+    """In hexadecimal."""
+    ca_file: str | None
+
+    def environment(self, mine: Mapping[str, str]) -> dict[str, str]:
+        """What the child is exec'ed with: Go reads its certificates from nowhere else."""
+        passed = {name: mine[name] for name in PASSED_ON if name in mine}
+        passed["PYTHONPATH"] = str(ROOT)
+        if self.ca_file is not None:
+            passed["SSL_CERT_FILE"] = self.ca_file
+            passed["SSL_CERT_DIR"] = f"{self.ca_file}.none"  # no directory of the system's beside it
+        else:
+            passed |= {name: mine[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in mine}
+        return passed
+
+
+@define(eq=False)
+class Route:
+    """Where one client's records go, and how many calls it may still make."""
+
+    put: trio.MemorySendChannel[Frame]
+    take: trio.MemoryReceiveChannel[Frame]
+    slots: trio.Semaphore = field(factory=lambda: trio.Semaphore(MAX_IN_FLIGHT))
+
+
+@define(eq=False)
+class _Pending:
+    """A request without its reply yet."""
+
+    slots: trio.Semaphore | None
+    """To be released with the reply, not before: until then it occupies a thread."""
+    done: trio.Event = field(factory=trio.Event)
+    reply: Frame | None = None
+
+
+class CellProcess:
+    """One child process. `spawn` it from the main thread, then `run` it; the rest works while that runs."""
+
+    def __init__(
+        self,
+        cell_id: str,
+        process: subprocess.Popen[bytes],
+        control: socket.socket,
+        events: socket.socket,
+        window: int,
+    ) -> None:
+        self.id = cell_id
+        self.pid = process.pid
+        self.reason: str | None = None
+        """Why it ended; None while it runs."""
+        self._process = process
+        self._control = trio.SocketStream(trio.socket.from_stdlib_socket(control))
+        self._events = trio.SocketStream(trio.socket.from_stdlib_socket(events))
+        self._window = window
+        self._cause: str | None = None
+        self.stopping = False
+        """Whether it was asked to end."""
+        self._number = 0
+        self._pending: dict[int, _Pending] = {}
+        self._routes: dict[int, Route] = {}
+        self._acks: dict[int, int] = {}
+        self._acked = trio.Event()
+        self._trace: list[str] = []
+        self.ready = trio.Event()
+        """Set when it has loaded the library, or has ended."""
+        self.ended = trio.Event()
+        """Set when all it wrote was read and its clients' channels are closed."""
+        self._requests, self._to_write = trio.open_memory_channel[Frame](math.inf)
+
+    @classmethod
+    def spawn(cls, cell_id: str, launch: Launch) -> "CellProcess":
+        """Start the process. The kernel ends it when this thread ends, so it must be the main one."""
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("cells are spawned from the main thread")
+        control, control_there = socket.socketpair()
+        events, events_there = socket.socketpair()
+        with control_there, events_there:
+            arguments = CellArguments(
+                control=control_there.fileno(),
+                events=events_there.fileno(),
+                parent=os.getpid(),
+                library=str(library_path(package_directory())),
+                window=launch.window,
+                journal_bound=launch.journal_bound,
+                root_key=launch.root_key,
+            )
+            process = subprocess.Popen(
+                [sys.executable, "-m", "actors.whatsapp.cell", arguments.encode()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(arguments.control, arguments.events),
+                env=launch.environment(os.environ),
+            )
+        return cls(cell_id, process, control, events, launch.window)
+
+    # --- life ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until the process has ended and all it wrote was read.
+
+        Cancelling kills it. Raises nothing for a process that dies: `reason` says why.
+        """
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        outputs = [
+            (trio.lowlevel.FdStream(os.dup(pipe.fileno())), is_error)
+            for pipe, is_error in ((self._process.stdout, False), (self._process.stderr, True))
+        ]
+        self._process.stdout.close()
+        self._process.stderr.close()
+        try:
+            async with trio.open_nursery() as writers:
+                writers.start_soon(self._write_requests)
+                writers.start_soon(self._write_acks)
+                async with trio.open_nursery() as readers:
+                    readers.start_soon(self._read_control)
+                    readers.start_soon(self._read_events)
+                    for stream, is_error in outputs:
+                        readers.start_soon(self._read_output, stream, is_error)
+                await self._reap()
+                writers.cancel_scope.cancel(reason="the cell ended")
+        finally:
+            self._end()
+
+    async def _reap(self) -> None:
+        """Wait for the process, whose ends of everything are closed, and say why it ended."""
+        pidfd = os.pidfd_open(self.pid)
+        try:
+            with trio.move_on_after(1):
+                await trio.lowlevel.wait_readable(pidfd)
+            if self._process.poll() is None:
+                self.kill("it closed its sockets and lived on")
+                await trio.lowlevel.wait_readable(pidfd)
+        finally:
+            os.close(pidfd)
+        self.reason = self._why(self._process.wait())
+
+    def _why(self, code: int) -> str:
+        if self._cause is not None:
+            return self._cause
+        if self.stopping:
+            return "stopped"
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        first = next((line for line in self._trace if line.startswith(("fatal error:", "panic:"))), None)
+        return f"{how} ({first})" if first else how
+
+    def _end(self) -> None:
+        """Leave nothing behind: no process, no waiting request, no open channel."""
+        if self._process.returncode is None:  # cancelled
+            self._process.kill()
+            self._process.wait()
+        self.reason = self.reason or self._cause or "killed"
+        self.ready.set()
+        for pending in self._pending.values():
+            pending.done.set()
+            if pending.slots is not None:
+                pending.slots.release()
+        self._pending.clear()
+        for route in self._routes.values():
+            route.put.close()
+        self.ended.set()
+        if self._trace and not self.stopping:
+            log.error("cell_trace cell=%s trace=%s", self.id, "\n".join(self._trace))
+
+    def kill(self, cause: str) -> None:
+        """End the process at once, for this cause."""
+        self._cause = self._cause or cause
+        if self._process.returncode is None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Let the process end by itself: it does when its control socket closes, after what is queued."""
+        self.stopping = True
+        self._requests.close()
+
+    def memory(self) -> int:
+        """The process's resident memory in bytes, 0 when it is gone."""
+        try:
+            pages = Path(f"/proc/{self.pid}/statm").read_bytes().split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    # --- requests ------------------------------------------------------------------------------------------
+
+    async def ask(self, type_: FrameType, client: int = 0, payload: bytes = b"") -> bytes:
+        """Send a request and return the reply's payload. One that is cancelled goes on in the cell.
+
+        Raises CellDied, and what a refusal means (`errors.py`).
+        """
+        return await self._ask(Frame(type_, client, self._next(), payload), None)
+
+    async def call(self, client: int, payload: bytes) -> bytes:
+        """A CALL; it waits while the client has as many under way as it may.
+
+        Raises as `ask` does.
+        """
+        route = self._routes.get(client)
+        if route is None:
+            raise NotConnected("the client was stopped")
+        await route.slots.acquire()
+        return await self._ask(Frame(FrameType.CALL, client, self._next(), payload), route.slots)
+
+    async def _ask(self, frame: Frame, slots: trio.Semaphore | None) -> bytes:
+        if self.reason is not None or self.stopping:
+            if slots is not None:
+                slots.release()
+            raise CellDied(self.id, self.reason or "it is stopping")
+        pending = self._pending[frame.number] = _Pending(slots)
+        self._requests.send_nowait(frame)
+        await pending.done.wait()
+        if pending.reply is None:
+            raise CellDied(self.id, self.reason or "killed")
+        if pending.reply.type is FrameType.OK:
+            return pending.reply.payload
+        raise _refusal(pending.reply)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    # --- clients -------------------------------------------------------------------------------------------
+
+    def route(self, client: int) -> Route:
+        """Make a new client's route, before it is started. Its channel closes when the process ends."""
+        # The cell keeps to the window, so a channel of that size never refuses.
+        put, take = trio.open_memory_channel[Frame](self._window)
+        route = self._routes[client] = Route(put, take)
+        return route
+
+    def unroute(self, client: int) -> None:
+        """Forget a client; what the cell still sends of it is dropped, and comes again with its next start."""
+        route = self._routes.pop(client, None)
+        if route is not None:
+            route.put.close()
+        self._acks.pop(client, None)
+
+    def acknowledge(self, client: int, seq: int) -> None:
+        """Tell the cell that records up to `seq` are stored."""
+        if client in self._routes:
+            self._acks[client] = max(seq, self._acks.get(client, 0))
+            self._acked.set()
+
+    # --- streams -------------------------------------------------------------------------------------------
+
+    async def _write_requests(self) -> None:
+        async for frame in self._to_write:
+            try:
+                await self._control.send_all(frame.header())
+                await self._control.send_all(frame.payload)
+            except GONE:
+                return  # the process is ending; the readers see to it
+        with suppress(*GONE):
+            await self._control.send_eof()
+
+    async def _write_acks(self) -> None:
+        while True:
+            await self._acked.wait()
+            self._acked = trio.Event()
+            acks, self._acks = self._acks, {}
+            data = b"".join(Frame(FrameType.ACK, client, seq).encode() for client, seq in acks.items())
+            try:
+                await self._events.send_all(data)
+            except GONE:
+                return
+
+    async def _read_control(self) -> None:
+        await self._read(self._control, self._reply)
+
+    async def _read_events(self) -> None:
+        await self._read(self._events, self._record)
+
+    async def _read(self, stream: trio.SocketStream, take: Callable[[Frame], None]) -> None:
+        reader = FrameReader()
+        async with stream:
+            try:
+                # Reset instead of closed when it was killed before it read all.
+                with suppress(trio.BrokenResourceError):
+                    async for data in stream:
+                        for frame in reader.feed(data):
+                            take(frame)
+            except FrameError as error:
+                self.kill(f"it broke the protocol: {error}")
+
+    def _reply(self, frame: Frame) -> None:
+        if frame.type is FrameType.READY:
+            self.ready.set()
+            return
+        pending = self._pending.pop(frame.number, None)
+        if pending is None or frame.type not in {FrameType.OK, FrameType.ERROR}:
+            raise FrameError(f"a reply to nothing: {frame.type.name} {frame.number}")
+        if pending.slots is not None:
+            pending.slots.release()
+        pending.reply = frame
+        pending.done.set()
+
+    def _record(self, frame: Frame) -> None:
+        if frame.type is not FrameType.RECORD:
+            raise FrameError(f"{frame.type.name} on the event socket")
+        route = self._routes.get(frame.client)
+        if route is None:
+            return  # it was stopped meanwhile
+        try:
+            route.put.send_nowait(frame)
+        except trio.WouldBlock:
+            raise FrameError("more records than the window allows") from None
+
+    async def _read_output(self, stream: trio.lowlevel.FdStream, is_error: bool) -> None:
+        rest = b""
+        async with stream:
+            async for data in stream:
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._line(line.decode(errors="replace"), is_error)
+        if rest:
+            self._line(rest.decode(errors="replace"), is_error)
+
+    def _line(self, line: str, is_error: bool) -> None:
+        """A log entry of the cell's, a line of a dying process's trace, or the library's chatter."""
+        if is_error and line.startswith('{"level"'):
+            entry = json.loads(line)
+            level = LEVELS.get(entry["level"], logging.DEBUG)
+            text = entry["message"][:500]
+            log.log(level, "client_said cell=%s session=%s text=%s", self.id, entry["session"], text)
+        elif is_error and line.strip() and line not in NOISE:
+            if len(self._trace) < TRACE_LINES:
+                self._trace.append(line)
+        elif line.strip():
+            log.debug("cell_said cell=%s text=%s", self.id, line[:500])
+
+
+def _refusal(reply: Frame) -> CellError:
+    text = reply.payload.decode(errors="replace")
+    match reply.kind:
+        case Refusal.NOT_RUNNING:
+            return NotConnected(text)
+        case Refusal.BUSY:
+            return SessionBusy(text)
+        case Refusal.FAILED:
+            return StartRefused(text)
+        case _:
+            return WhatsAppError(None, text)
