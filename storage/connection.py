@@ -42,7 +42,7 @@ class TrioConnection(AsyncConnection[TupleRow]):
     fails it is closed. Not for two tasks at once, except to `close` it.
     """
 
-    lock: _Lock  # type: ignore[assignment] # psycopg only enters and leaves it
+    lock: _Lock  # type: ignore[assignment] # psycopg enters and leaves it, no more
     _last_yield = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
+
 import attrs
 import psycopg
 from psycopg import errors
@@ -20,10 +23,10 @@ may pass, and the write is kept for then.
 def refusal(error: Exception, write: Write) -> WriteRefused | None:
     """What to answer to the one write that failed with this error; None: it is not to blame, try again."""
     match error:
+        case WriteRefused(reason="invalid_value", field=None) | UnicodeEncodeError():
+            return WriteRefused("invalid_value", field=_unstorable(write))
         case WriteRefused():
             return error
-        case UnicodeEncodeError():
-            return WriteRefused("invalid_value", field=_unstorable(write))
         case errors.UniqueViolation():
             return WriteRefused("duplicate", constraint=error.diag.constraint_name)
         case errors.ForeignKeyViolation():
@@ -43,7 +46,7 @@ def refusal(error: Exception, write: Write) -> WriteRefused | None:
 
 
 def _unstorable(write: Write) -> str | None:
-    """The field whose text PostgreSQL cannot store."""
+    """The field with a value that PostgreSQL or JSON cannot hold."""
     match write:
         case Insert(row=row):
             fields = attrs.asdict(row, recurse=False)
@@ -55,16 +58,18 @@ def _unstorable(write: Write) -> str | None:
             fields = attrs.asdict(write, recurse=False)
     events = getattr(write, "events", ())
     fields["events"] = [(event.event, event.data) for event in events]
-    return next((name for name, value in fields.items() if _has_unstorable_text(value)), None)
+    return next((name for name, value in fields.items() if not _is_storable(value)), None)
 
 
-def _has_unstorable_text(value: object) -> bool:
+def _is_storable(value: object) -> bool:
     match value:
         case str():
-            return "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
+            return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+        case float():
+            return math.isfinite(value)
         case dict():
-            return any(_has_unstorable_text(part) for pair in value.items() for part in pair)
+            return all(_is_storable(part) for pair in value.items() for part in pair)
         case list() | tuple():
-            return any(_has_unstorable_text(part) for part in value)
+            return all(_is_storable(part) for part in value)
         case _:
-            return False
+            return value is None or isinstance(value, int | datetime | bytes)

@@ -6,7 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,7 +14,8 @@ import pytest
 import trio
 from psycopg.conninfo import make_conninfo
 
-from storage.migrate import migrate
+from storage import migrate
+from tests.storage.gateway import Gateway, running_writer
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,19 +55,26 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def empty_database(server: str, admin: psycopg.Connection) -> Iterator[str]:
+def empty_database(server: str, admin: psycopg.Connection) -> str:
     """The connection string of a database without tables."""
-    yield from _database(server, admin, "template0")
+    return _database(server, admin, "template0")
 
 
 @pytest.fixture
-def database(server: str, admin: psycopg.Connection, template: str) -> Iterator[str]:
+def database(server: str, admin: psycopg.Connection, template: str) -> str:
     """The connection string of a migrated, empty database."""
-    yield from _database(server, admin, template)
+    return _database(server, admin, template)
 
 
-def _database(server: str, admin: psycopg.Connection, template: str) -> Iterator[str]:
+def _database(server: str, admin: psycopg.Connection, template: str) -> str:
+    # Never dropped: that takes as long as making it, and all go with the server.
     name = f"test_{next(_numbers)}"
     admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-    yield make_conninfo(server, dbname=name)
-    admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    return make_conninfo(server, dbname=name)
+
+
+@pytest.fixture
+async def gateway(database: str) -> AsyncIterator[Gateway]:
+    """A writer that batches whatever is cast until something is called."""
+    async with running_writer(database, batch_ms=60_000) as running:
+        yield running

@@ -1,0 +1,229 @@
+"""The queries, over rows that the writer stored."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from storage import (
+    Append,
+    BadQuery,
+    Desired,
+    Insert,
+    Key,
+    Message,
+    MessageStatus,
+    NewEvent,
+    Page,
+    Session,
+    StoreMessage,
+    Webhook,
+)
+from tests.storage.gateway import Gateway
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def message(name: str, minute: int = 0, **fields: Any) -> StoreMessage:
+    defaults: dict[str, Any] = {
+        "session_id": "s1",
+        "id": f"msg_{name}",
+        "wa_id": f"WA_{name}",
+        "chat": "1@s.whatsapp.net",
+        "sender": "1@s.whatsapp.net",
+        "from_me": False,
+        "type": "text",
+        "status": MessageStatus.RECEIVED,
+        "occurred_at": NOON + timedelta(minutes=minute),
+    }
+    return StoreMessage(message=Message(**defaults | fields))
+
+
+async def store_messages(gateway: Gateway, *writes: StoreMessage) -> None:
+    await gateway.session()
+    await gateway.together(*writes)
+
+
+async def names(found: Awaitable[Page[Message]]) -> list[str]:
+    return [each.id.removeprefix("msg_") for each in (await found).items]
+
+
+async def all_pages(fetch: Callable[..., Awaitable[Page[Any]]], **options: Any) -> list[list[str]]:
+    pages: list[list[str]] = []
+    cursor = None
+    while True:
+        page = await fetch(cursor=cursor, **options)
+        pages.append([each.id for each in page.items])
+        if (cursor := page.cursor) is None:
+            return pages
+
+
+async def test_messages_come_newest_first(gateway: Gateway) -> None:
+    await store_messages(gateway, message("b", 1), message("c", 2), message("a", 0))
+    assert await names(gateway.reads.messages("s1")) == ["c", "b", "a"]
+
+
+async def test_messages_are_filtered_by_each_and_all(gateway: Gateway) -> None:
+    await store_messages(
+        gateway,
+        message("in", 0),
+        message("group", 1, chat="g@g.us", sender="2@s.whatsapp.net", type="image"),
+        message("out", 2, from_me=True, sender="me", status="sent", recipient_phone="1"),
+        message("failed", 3, from_me=True, sender="me", status="failed", chat="3@s.whatsapp.net"),
+    )
+    find = gateway.reads.messages
+    assert await names(find("s1", chat="g@g.us")) == ["group"]
+    assert await names(find("s1", chat=["g@g.us", "3@s.whatsapp.net"])) == ["failed", "group"]
+    assert await names(find("s1", sender="1@s.whatsapp.net")) == ["in"]
+    assert await names(find("s1", recipient="1@s.whatsapp.net")) == ["out"]
+    assert await names(find("s1", recipient="1")) == ["out"]
+    assert await names(find("s1", from_me=True)) == ["failed", "out"]
+    assert await names(find("s1", from_me=False, type="image")) == ["group"]
+    assert await names(find("s1", type=["text", "image"], from_me=False)) == ["group", "in"]
+    assert await names(find("s1", status=MessageStatus.FAILED)) == ["failed"]
+    assert await names(find("s1", status=[MessageStatus.SENT, MessageStatus.RECEIVED])) == [
+        "out",
+        "group",
+        "in",
+    ]
+    assert await names(find("s1", since=NOON + timedelta(minutes=1), until=NOON + timedelta(minutes=3))) == [
+        "out",
+        "group",
+    ]
+    assert await names(find("s1", chat="g@g.us", from_me=True)) == []
+    assert await names(find("nobody")) == []
+
+
+async def test_full_text_finds_words_phrases_and_leaves_out(gateway: Gateway) -> None:
+    await store_messages(
+        gateway,
+        message("a", 0, text="The parcel ÜBER there arrived"),
+        message("b", 1, text="The letter arrived over there"),
+        message("c", 2),
+    )
+    assert await names(gateway.reads.messages("s1", q="arrived parcel")) == ["a"]
+    assert await names(gateway.reads.messages("s1", q="über")) == ["a"]
+    assert await names(gateway.reads.messages("s1", q='"over there"')) == ["b"]
+    assert await names(gateway.reads.messages("s1", q="arrived -parcel")) == ["b"]
+    assert await names(gateway.reads.messages("s1", q="parcel or letter")) == ["b", "a"]
+
+
+async def test_pages_of_messages_are_whole_also_where_times_are_equal(gateway: Gateway) -> None:
+    await store_messages(gateway, *(message(f"{number:02}", number // 4) for number in range(10)))
+    pages = await all_pages(lambda **options: gateway.reads.messages("s1", **options), limit=3)
+    assert pages == [
+        ["msg_09", "msg_08", "msg_07"],
+        ["msg_06", "msg_05", "msg_04"],
+        ["msg_03", "msg_02", "msg_01"],
+        ["msg_00"],
+    ]
+
+
+async def test_a_last_page_that_is_full_has_no_cursor(gateway: Gateway) -> None:
+    await store_messages(gateway, message("a"), message("b"))
+    assert (await gateway.reads.messages("s1", limit=2)).cursor is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "W10", "WyJub3QgYSB0aW1lIiwieCJd", "e30", "WzEsMl0"])
+async def test_what_is_no_cursor_is_a_bad_query(gateway: Gateway, cursor: str) -> None:
+    with pytest.raises(BadQuery):
+        await gateway.reads.messages("s1", cursor=cursor)
+
+
+async def test_a_message_is_found_by_either_id_in_its_own_session_only(gateway: Gateway) -> None:
+    await store_messages(gateway, message("a"), message("a2", 1, wa_id="WA_a", chat="other"))
+    by_ours = await gateway.reads.message("s1", "msg_a")
+    newest = await gateway.reads.message("s1", "WA_a")
+    assert by_ours is not None
+    assert newest is not None
+    assert (by_ours.id, newest.id) == ("msg_a", "msg_a2")
+    assert await gateway.reads.message("s2", "msg_a") is None
+
+
+async def test_sessions_are_filtered_searched_and_paged(gateway: Gateway) -> None:
+    await gateway.together(
+        Insert(Session(id="a", name="Sales 100%", status="connected", phone="491511")),
+        Insert(Session(id="b", name="Support", status="connected", desired=Desired.STOPPED)),
+        Insert(Session(id="c", name="Spare_1", push_name="Anna")),
+    )
+    fetch = gateway.reads.sessions
+    assert await all_pages(fetch, limit=2) == [["a", "b"], ["c"]]
+    assert await all_pages(fetch, status=["connected"], desired=Desired.RUNNING) == [["a"]]
+    assert await all_pages(fetch, q="su") == [["b"]]
+    assert await all_pages(fetch, q="anna") == [["c"]]
+    assert await all_pages(fetch, q="4915") == [["a"]]
+    assert await all_pages(fetch, q="0%") == [["a"]]
+    assert await all_pages(fetch, q="_") == [["c"]]
+    assert await all_pages(fetch, q="\\") == [[]]
+
+
+async def test_an_admin_key_counts_while_it_is_good(gateway: Gateway) -> None:
+    await gateway.session()
+    past, future = datetime.now(UTC) - timedelta(1), datetime.now(UTC) + timedelta(1)
+    rows = [
+        Key(id="k1", prefix="p", hash=b"1" * 32, session_id="s1"),
+        Key(id="k2", prefix="p", hash=b"2" * 32, revoked_at=past),
+        Key(id="k3", prefix="p", hash=b"3" * 32, expires_at=past),
+    ]
+    await gateway.together(*(Insert(row) for row in rows))
+    assert not await gateway.reads.has_admin_key()
+    await gateway.together(Insert(Key(id="k4", prefix="p", hash=b"4" * 32, revoked_at=future)))
+    assert await gateway.reads.has_admin_key()
+    assert [each.id for each in await gateway.reads.keys(session_id="s1")] == ["k1"]
+    assert len(await gateway.reads.keys()) == 4
+    assert await gateway.reads.key_by_hash(b"5" * 32) is None
+
+
+async def test_the_log_is_read_from_a_position_or_a_seq_with_filters(gateway: Gateway) -> None:
+    for session_id in ("s1", "s2"):
+        await gateway.session(session_id)
+    await gateway.together(
+        *(Append(f"s{1 + n % 2}", (NewEvent("even" if n % 4 < 2 else "odd", {"n": n}),)) for n in range(12))
+    )
+
+    def numbers(events: list[Any]) -> list[int]:
+        return [each.data["n"] for each in events]
+
+    reads = gateway.reads
+    everything = await reads.events_after(0)
+    assert numbers(everything) == list(range(12))
+    middle = everything[5].position
+    assert numbers(await reads.events_after(middle)) == [6, 7, 8, 9, 10, 11]
+    assert numbers(await reads.events_after(middle, limit=2)) == [6, 7]
+    assert numbers(await reads.events_after(middle, sessions=["s1"])) == [6, 8, 10]
+    assert numbers(await reads.events_after(middle, sessions=["s1", "s2"], events=["odd"])) == [6, 7, 10, 11]
+    assert numbers(await reads.events_after(0, sessions=[])) == []
+    assert numbers(await reads.session_events_after("s2", 3)) == [7, 9, 11]
+    assert numbers(await reads.session_events_after("s2", 0, events=["odd"], limit=2)) == [3, 7]
+    assert await reads.last_position() == everything[-1].position
+    assert await reads.event(everything[3].event_id) == everything[3]
+
+
+async def test_the_last_position_of_an_empty_log_is_zero(gateway: Gateway) -> None:
+    assert await gateway.reads.last_position() == 0
+
+
+async def test_webhooks_are_listed_by_session_and_activity(gateway: Gateway) -> None:
+    await gateway.session()
+    await gateway.together(
+        Insert(Webhook(id="w1", session_id="s1", url="https://a", secret="x")),
+        Insert(Webhook(id="w2", url="https://b", secret="x", active=False)),
+    )
+    reads = gateway.reads
+    assert [each.id for each in await reads.webhooks()] == ["w1", "w2"]
+    assert [each.id for each in await reads.webhooks(session_id="s1")] == ["w1"]
+    assert [each.id for each in await reads.webhooks(active=True)] == ["w1"]
+
+
+def test_no_secret_and_no_text_shows_in_a_representation() -> None:
+    rows = [
+        Webhook(id="w", url="https://u:secret@x", secret="secret", headers={"Authorization": "secret"}),
+        Key(id="k", prefix="p", hash=b"secret"),
+        Session(id="s", name="s", settings={"proxy": "secret"}),
+        message("m", text="secret", payload={"conversation": "secret"}),
+        NewEvent("messages.upsert", {"text": "secret"}),
+    ]
+    assert "secret" not in repr(rows)
