@@ -1,0 +1,136 @@
+"""The application: every route, and round each request its id, its log line and a problem for every error."""
+
+import logging
+import time
+import traceback
+from typing import Any
+
+from quart import Response, has_websocket_context, request, websocket
+from quart.wrappers import Request, Websocket
+from quart_trio import QuartTrio
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from api import (
+    contacts,
+    events,
+    health,
+    keys,
+    loopback,
+    messages,
+    pairing,
+    sessions,
+    socket,
+    supervision,
+    webhooks,
+)
+from api.errors import is_foreseen, problem_of
+from api.services import EXTENSION, Services
+from api.trace import Trace, begin, trace
+
+log = logging.getLogger("api.requests")
+
+BODY_TIMEOUT = 30  # seconds for a body to arrive
+CLIENT_GONE = 499  # in the log only: nobody was left to answer
+
+_ROUTES = (
+    contacts,
+    events,
+    health,
+    keys,
+    loopback,
+    messages,
+    pairing,
+    sessions,
+    socket,
+    supervision,
+    webhooks,
+)
+
+
+def create_app(services: Services) -> "App":
+    """The application over these services. It starts nothing: every task belongs to the supervision tree."""
+    app = App("terzetto", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = services.max_body_bytes
+    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
+    app.config["RESPONSE_TIMEOUT"] = None  # the server drops a peer that does not read
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.extensions[EXTENSION] = services
+    for module in _ROUTES:
+        app.register_blueprint(module.routes)
+    app.register_error_handler(Exception, _explain)
+    return app
+
+
+class App(QuartTrio):  # type: ignore[misc]
+    """Quart on Trio; requests and WebSockets get their Trace, and nothing they raise goes unanswered."""
+
+    async def handle_request(self, request: Request) -> Response | WerkzeugResponse:
+        notes = begin(request.scope, request.headers.get("x-request-id"))
+        started = time.perf_counter()
+        status = CLIENT_GONE
+        try:
+            try:
+                response = await super().handle_request(request)
+            except Exception as error:  # noqa: BLE001 - what broke before there was a request context
+                response = _respond(error, notes, request.path)
+            status = response.status_code
+            response.headers["x-request-id"] = notes.request_id
+            return response
+        finally:
+            _log_access(request.method, request, status, started, notes)
+
+    async def handle_websocket(self, websocket: Websocket) -> Response | WerkzeugResponse | None:
+        notes = begin(websocket.scope, websocket.headers.get("x-request-id"))
+        started = time.perf_counter()
+        status = 101
+        try:
+            try:
+                response = await super().handle_websocket(websocket)
+            except Exception as error:  # noqa: BLE001 - as above
+                response = _respond(error, notes, websocket.path)
+            if response is not None:
+                status = response.status_code
+                response.headers["x-request-id"] = notes.request_id
+            return response
+        finally:
+            _log_access("WS", websocket, status, started, notes)
+
+
+async def _explain(error: Exception) -> Response:
+    path = websocket.path if has_websocket_context() else request.path
+    return _respond(error, trace(), path)
+
+
+def _respond(error: Exception, notes: Trace, path: str) -> Response:
+    problem = problem_of(error)
+    notes.code = problem.code
+    if not is_foreseen(error):
+        _log_failure(error, notes)
+    return Response(
+        problem.document(instance=path, request_id=notes.request_id), problem.status, problem.headers
+    )
+
+
+def _log_failure(error: Exception, notes: Trace) -> None:
+    # The stack and the types only: the words of an exception may quote what somebody wrote.
+    kinds, inner = [type(error).__name__], error.__cause__ or error.__context__
+    while inner is not None and len(kinds) < 8:
+        kinds.append(type(inner).__name__)
+        inner = inner.__cause__ or inner.__context__
+    stack = "".join(traceback.format_tb(error.__traceback__))
+    log.error("request_failed request=%s error=%s\n%s", notes.request_id, " <- ".join(kinds), stack)
+
+
+def _log_access(method: str, handled: Any, status: int, started: float, notes: Trace) -> None:
+    rule = getattr(handled, "url_rule", None)
+    log.info(
+        "request_handled method=%s path=%s status=%d code=%s ms=%.1f request=%s key=%s",
+        method if method.isalpha() and len(method) < 10 else "?",
+        "-" if rule is None else rule.rule,
+        status,
+        notes.code or "-",
+        (time.perf_counter() - started) * 1000,
+        notes.request_id,
+        notes.key_prefix or "-",
+    )

@@ -1,0 +1,127 @@
+"""The one converter from JSON and query strings to attrs classes: camelCase outside, strict, complete in its errors.
+
+Nothing is coerced: a number is no string and `1` is no `true`. Unknown fields are refused. A failure names every
+bad field with its path and what was expected there.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, TypeVar, get_args, get_origin
+
+import attrs
+from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, IterableValidationError
+from cattrs.gen import make_dict_structure_fn, override
+
+from api.fields import CHECKS, Mismatch
+from api.refusals import FieldError, ValidationFailed
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+
+def structure(value: Any, into: type[T]) -> T:
+    """An instance of an attrs class from parsed JSON. Raises ValidationFailed, which names every bad field."""
+    try:
+        return _converter.structure(value, into)
+    except Exception as error:
+        raise ValidationFailed(tuple(_field_errors(error, ""))) from None
+
+
+def structure_given(value: Any, into: type[T]) -> dict[str, Any]:
+    """Only what was given, by attribute name: for a PATCH, where null means null and absent means unchanged."""
+    checked = structure(value, into)
+    return {a.name: getattr(checked, a.name) for a in attrs.fields(into) if camel(a.name) in value}
+
+
+def camel(name: str) -> str:
+    """`per_minute` → `perMinute`."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _make_converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True, detailed_validation=True)
+    for kind, check in CHECKS.items():
+        converter.register_structure_hook(kind, lambda value, _, check=check: check(value))
+    converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _tuple_factory)
+    converter.register_structure_hook_factory(_is_str_enum, _enum_factory)
+    converter.register_structure_hook_factory(attrs.has, _class_factory)
+    return converter
+
+
+def _boolean(value: Any, _: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Mismatch("expected true or false")
+    return value
+
+
+def _tuple_factory(kind: Any, converter: Converter) -> Any:
+    item = get_args(kind)[0]
+
+    def tuple_of(value: Any, _: Any) -> Any:
+        if not isinstance(value, list):
+            raise Mismatch("expected an array")
+        return tuple(converter.structure(value, list[item]))
+
+    return tuple_of
+
+
+def _is_str_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, StrEnum)
+
+
+def _enum_factory(kind: type[StrEnum]) -> Any:
+    def member(value: Any, _: Any) -> StrEnum:
+        if not isinstance(value, str) or value not in set(kind):
+            raise Mismatch(f"expected one of {', '.join(kind)}")
+        return kind(value)
+
+    return member
+
+
+def _class_factory(kind: type[attrs.AttrsInstance], converter: Converter) -> Any:
+    names = {a.name: override(rename=camel(a.name)) for a in attrs.fields(kind)}
+    build = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
+
+    def instance(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Mismatch("expected an object")
+        return build(value, kind)
+
+    return instance
+
+
+def _field_errors(error: BaseException, path: str) -> Iterator[FieldError]:
+    """Take a failure of cattrs apart into fields with their paths."""
+    match error:
+        case ClassValidationError():
+            noted, bare = error.group_exceptions()
+            for inner, note in noted:
+                yield from _field_errors(inner, _below(path, camel(note.name)))
+            for plain in bare:
+                yield from _field_errors(plain, path)
+        case IterableValidationError():
+            noted_items, bare_items = error.group_exceptions()
+            for inner, item in noted_items:
+                where = (
+                    f"{path}[{item.index}]" if isinstance(item.index, int) else _below(path, str(item.index))
+                )
+                yield from _field_errors(inner, where)
+            for plain in bare_items:
+                yield from _field_errors(plain, path)
+        case ForbiddenExtraKeysError():
+            for name in sorted(error.extra_fields):
+                yield FieldError(_below(path, name), "unknown field")
+        case KeyError():
+            yield FieldError(path, "is required")
+        case Mismatch():
+            yield FieldError(_below(path, error.path) if error.path else path, str(error))
+        case _:
+            yield FieldError(path, "is not what was expected")
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+_converter = _make_converter()

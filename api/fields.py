@@ -1,0 +1,315 @@
+"""The kinds of values that requests carry, each with its check: the type names the kind, the check says what was expected.
+
+Checks take what JSON or a query string gave and return the value, or raise Mismatch.
+"""
+
+import base64
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NewType
+from urllib.parse import urlsplit
+
+Text = NewType("Text", str)
+"""A message's text: 1 to 65,536 characters."""
+Name = NewType("Name", str)
+"""A label for people: 1 to 200 characters on one line."""
+Reference = NewType("Reference", str)
+"""A caller's own reference: 1 to 255 printable characters."""
+SessionId = NewType("SessionId", str)
+"""1 to 64 letters, digits, `-` and `_`."""
+Phone = NewType("Phone", str)
+"""A number in international form: 5 to 15 digits with country code, nothing else."""
+Address = NewType("Address", str)
+"""Where a message may go, as the client wrote it; `is_phone` and `is_jid` tell whether there can be such a place."""
+WebUrl = NewType("WebUrl", str)
+"""An absolute http or https URL without user or password."""
+ProxyUrl = NewType("ProxyUrl", str)
+"""Where a session's connection goes through: http, https or socks5."""
+Network = NewType("Network", str)
+"""An IP address, or a network in CIDR notation."""
+EventName = NewType("EventName", str)
+"""The name of an event of the log."""
+Secret = NewType("Secret", str)
+"""A Standard Webhooks secret: `whsec_` and 24 to 64 bytes in base64."""
+HttpHeaders = NewType("HttpHeaders", dict[str, str])
+"""Up to 20 request headers that a webhook may carry."""
+JsonObject = NewType("JsonObject", dict[str, Any])
+"""Any JSON object of at most 16 kB that PostgreSQL can store."""
+Count = NewType("Count", int)
+"""A number from 1 to 100,000."""
+Seconds = NewType("Seconds", int)
+"""Whole seconds, from 0 to 30 days."""
+
+# What a query string carries: text that stands for another type.
+Limit = NewType("Limit", int)
+"""How many items a page may hold: 1 to 500."""
+Wait = NewType("Wait", int)
+"""Seconds to wait for something to list: 0 to 60."""
+Flag = NewType("Flag", bool)
+"""`true` or `false`."""
+Names = NewType("Names", frozenset[str])
+"""Names between commas."""
+
+_PHONE = re.compile(r"[1-9][0-9]{4,14}")
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_EVENTS = frozenset(
+    {
+        "messages.upsert",
+        "messages.update",
+        "messages.edited",
+        "messages.revoked",
+        "messages.reaction",
+        "poll.vote",
+    }
+    | {"session.status", "session.qr", "session.paired", "account.health", "presence.update", "chat.presence"}
+    | {
+        "groups.upsert",
+        "groups.update",
+        "group-participants.update",
+        "contacts.update",
+        "call",
+        "history.sync",
+    }
+)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HEADERS_OF_OURS = frozenset(
+    {
+        "host",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+    }
+    | {"webhook-id", "webhook-timestamp", "webhook-signature"}
+)
+_USER_SERVERS = {
+    "s.whatsapp.net": re.compile(r"[1-9][0-9]{4,14}"),
+    "lid": re.compile(r"[0-9]{1,20}"),
+    "g.us": re.compile(r"[0-9]{5,20}(-[0-9]{5,20})?"),
+    "newsletter": re.compile(r"[0-9]{5,25}"),
+}
+
+
+class Mismatch(ValueError):
+    """A value is not what was expected; `path` leads from where it was found to the field at fault."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def text(value: Any) -> str:
+    """Any text that PostgreSQL can store: Unicode without lone surrogates and NUL."""
+    if not isinstance(value, str):
+        raise Mismatch("expected a string")
+    if "\0" in value:
+        raise Mismatch("must not contain U+0000")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Mismatch("must not contain lone surrogates") from None
+    return value
+
+
+def is_jid(value: str) -> bool:
+    """Whether this is the JID of a user (by number or LID), a group or a channel."""
+    user, _, server = value.partition("@")
+    pattern = _USER_SERVERS.get(server)
+    return pattern is not None and pattern.fullmatch(user) is not None
+
+
+def is_phone(value: str) -> bool:
+    """Whether this is a number in international form."""
+    return _PHONE.fullmatch(value) is not None
+
+
+def is_session_id(value: str) -> bool:
+    """Whether a session could have this id."""
+    return _SESSION_ID.fullmatch(value) is not None
+
+
+def integer(value: Any, low: int, high: int) -> int:
+    """A whole number between two bounds, both included."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise Mismatch(f"expected a whole number from {low} to {high}")
+    return value
+
+
+def moment(value: Any) -> datetime:
+    """An ISO 8601 time with its offset from UTC."""
+    try:
+        parsed = datetime.fromisoformat(text(value))
+        if parsed.tzinfo is None:
+            raise ValueError(value)
+        return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Mismatch("expected an ISO 8601 time with its offset, such as 2026-01-31T12:00:00Z") from None
+
+
+def _message_text(value: Any) -> Text:
+    if not 1 <= len(text(value)) <= 65536:
+        raise Mismatch("expected 1 to 65536 characters")
+    return Text(value)
+
+
+def _name(value: Any) -> Name:
+    if not (1 <= len(text(value)) <= 200 and value.isprintable()):
+        raise Mismatch("expected 1 to 200 printable characters")
+    return Name(value)
+
+
+def _reference(value: Any) -> Reference:
+    if not (1 <= len(text(value)) <= 255 and value.isprintable()):
+        raise Mismatch("expected 1 to 255 printable characters")
+    return Reference(value)
+
+
+def _session_id(value: Any) -> SessionId:
+    if not is_session_id(text(value)):
+        raise Mismatch("expected 1 to 64 letters, digits, - and _")
+    return SessionId(value)
+
+
+def _phone(value: Any) -> Phone:
+    if not is_phone(text(value)):
+        raise Mismatch("expected digits only with country code, such as 628123456789")
+    return Phone(value)
+
+
+def _address(value: Any) -> Address:
+    if not 1 <= len(text(value)) <= 255:
+        raise Mismatch("expected a phone number or a JID")
+    return Address(value)
+
+
+def _web_url(value: Any) -> WebUrl:
+    if not _is_url(text(value), {"http", "https"}) or "@" in urlsplit(value).netloc:
+        raise Mismatch("expected an http or https URL without user and password")
+    return WebUrl(value)
+
+
+def _proxy_url(value: Any) -> ProxyUrl:
+    if not _is_url(text(value), {"http", "https", "socks5"}):
+        raise Mismatch("expected an http, https or socks5 URL")
+    return ProxyUrl(value)
+
+
+def _is_url(value: str, schemes: set[str]) -> bool:
+    if len(value) > 2048 or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # parsed, and checked, only when asked for
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname)
+
+
+def _network(value: Any) -> Network:
+    try:
+        ipaddress.ip_network(text(value))
+    except ValueError:
+        raise Mismatch("expected an IP address or a network such as 10.0.0.0/8") from None
+    return Network(value)
+
+
+def _event_name(value: Any) -> EventName:
+    if text(value) not in _EVENTS and not value.startswith("newsletter."):
+        raise Mismatch("expected the name of an event")
+    return EventName(value)
+
+
+def _secret(value: Any) -> Secret:
+    try:
+        key = base64.b64decode(text(value).removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise Mismatch("expected whsec_ and 24 to 64 bytes in base64")
+    return Secret(value)
+
+
+def _http_headers(value: Any) -> HttpHeaders:
+    if not isinstance(value, dict) or len(value) > 20:
+        raise Mismatch("expected an object of at most 20 headers")
+    for name, content in value.items():
+        if _HEADER_NAME.fullmatch(name) is None or name.lower() in _HEADERS_OF_OURS:
+            raise Mismatch("no header that may be set", path=str(name))
+        if not (
+            isinstance(content, str) and content.isascii() and content.isprintable() and len(content) <= 4096
+        ):
+            raise Mismatch("expected printable ASCII", path=name)
+    return HttpHeaders(value)
+
+
+def _json_object(value: Any) -> JsonObject:
+    if not isinstance(value, dict):
+        raise Mismatch("expected an object")
+    if _weigh(value, depth=0) > 16384:
+        raise Mismatch("expected at most 16384 characters")
+    return JsonObject(value)
+
+
+def _weigh(value: Any, depth: int) -> int:
+    """About how many characters a JSON value takes, its texts checked on the way."""
+    if depth > 16:
+        raise Mismatch("expected at most 16 levels")
+    if isinstance(value, dict):
+        return sum(len(text(key)) + 4 + _weigh(inner, depth + 1) for key, inner in value.items())
+    if isinstance(value, list):
+        return sum(1 + _weigh(inner, depth + 1) for inner in value)
+    return len(text(value)) + 2 if isinstance(value, str) else len(str(value))
+
+
+def _from_query(low: int, high: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if not isinstance(value, str) or re.fullmatch(r"[0-9]{1,9}", value) is None:
+            raise Mismatch(f"expected a whole number from {low} to {high}")
+        return integer(int(value), low, high)
+
+    return check
+
+
+def _flag(value: Any) -> Flag:
+    if value not in {"true", "false"}:
+        raise Mismatch("expected true or false")
+    return Flag(value == "true")
+
+
+def _names(value: Any) -> Names:
+    names = frozenset(name.strip() for name in text(value).split(","))
+    if "" in names:
+        raise Mismatch("expected names between commas")
+    return Names(names)
+
+
+CHECKS: dict[Any, Callable[[Any], Any]] = {
+    str: text,
+    datetime: moment,
+    Text: _message_text,
+    Name: _name,
+    Reference: _reference,
+    SessionId: _session_id,
+    Phone: _phone,
+    Address: _address,
+    WebUrl: _web_url,
+    ProxyUrl: _proxy_url,
+    Network: _network,
+    EventName: _event_name,
+    Secret: _secret,
+    HttpHeaders: _http_headers,
+    JsonObject: _json_object,
+    Count: lambda value: integer(value, 1, 100_000),
+    Seconds: lambda value: integer(value, 0, 30 * 86400),
+    Limit: _from_query(1, 500),
+    Wait: _from_query(0, 60),
+    Flag: _flag,
+    Names: _names,
+}

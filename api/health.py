@@ -1,0 +1,32 @@
+"""Whether the process lives, whether it can serve, and what it is."""
+
+from quart import Blueprint, Response
+
+from api.access import admit
+from api.answers import answer
+from api.refusals import NotReady
+from api.services import services
+
+routes = Blueprint("health", __name__)
+
+
+@routes.get("/healthz")
+async def alive() -> Response:
+    """200 for as long as the loop turns: whoever restarts the process needs to know no more."""
+    return answer({"status": "ok"})
+
+
+@routes.get("/readyz")
+async def ready() -> Response:
+    """200 when requests can be served, else 503 with the reason."""
+    reason = services().ready()
+    if reason is not None:
+        raise NotReady(reason)
+    return answer({"status": "ready"})
+
+
+@routes.get("/api/version")
+async def version() -> Response:
+    """The version of this gateway, for any key."""
+    await admit(None)
+    return answer({"name": "terzetto", "version": services().version})

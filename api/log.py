@@ -1,0 +1,64 @@
+"""The event log as clients read it: where to go on from and pages of it."""
+
+import re
+from collections.abc import Collection
+
+from attrs import frozen
+
+from actors.envelope import position_of
+from actors.errors import SessionNotFound
+from api.fields import is_session_id
+from api.refusals import FieldError, ValidationFailed
+from api.services import services
+from storage.rows import Event
+
+_SEQ = re.compile(r"[0-9]{1,15}")
+
+
+@frozen(kw_only=True)
+class Selection:
+    """Which events a client wants; None: all."""
+
+    sessions: frozenset[str] | None
+    events: frozenset[str] | None
+
+
+async def position_after(after: str, sessions: frozenset[str] | None) -> int:
+    """The position that a cursor, or a `seq` of a single session, stands for. Raises ValidationFailed."""
+    if _SEQ.fullmatch(after) is None:
+        try:
+            return position_of(after)
+        except ValueError:
+            raise ValidationFailed(
+                (FieldError("after", "expected a cursor, or a seq of one session"),)
+            ) from None
+    seq = int(after)
+    if seq == 0:
+        return 0
+    if sessions is None or len(sessions) != 1:
+        raise ValidationFailed((FieldError("after", "a seq needs exactly one session; use a cursor"),))
+    (session_id,) = sessions
+    found = await services().reads.session_events_after(session_id, seq - 1, limit=1)
+    if not found:
+        raise ValidationFailed((FieldError("after", "lies beyond the end of the session's log"),))
+    return found[0].position if found[0].seq == seq else found[0].position - 1
+
+
+async def page_after(position: int, selection: Selection, limit: int) -> list[Event]:
+    """The next events past a position, in order; fewer than `limit` when there are no more for now."""
+    return await services().reads.events_after(
+        position, sessions=selection.sessions, events=selection.events, limit=limit
+    )
+
+
+def chosen_sessions(own: str | None, asked: Collection[str] | None) -> frozenset[str] | None:
+    """The sessions whose events a key may see, of those it asks for; `own` is a session key's.
+
+    Raises SessionNotFound for what cannot be a session's id, or is another's than the key's.
+    """
+    if asked is None:
+        return None if own is None else frozenset({own})
+    for name in asked:
+        if not is_session_id(name) or (own is not None and name != own):
+            raise SessionNotFound(session_id=name[:64])
+    return frozenset(asked)

@@ -1,0 +1,103 @@
+"""What the HTTP layer itself refuses, before any actor is asked: facts with fields."""
+
+from attrs import frozen
+
+
+class Refusal(Exception):
+    """Base of everything the API refuses by itself."""
+
+
+@frozen
+class FieldError:
+    """One thing wrong with one field; `path` as a client writes it: `limits.perMinute`, `phones[2]`."""
+
+    path: str
+    message: str
+
+
+@frozen
+class InvalidJson(Refusal):
+    """The body is no JSON document."""
+
+    reason: str
+
+
+@frozen
+class ValidationFailed(Refusal):
+    """The request is well-formed and wrong: every bad field is named."""
+
+    errors: tuple[FieldError, ...]
+
+
+@frozen
+class InvalidJid(Refusal):
+    """Addressed to something that is no JID."""
+
+    jid: str
+
+
+@frozen
+class ContentTypeUnsupported(Refusal):
+    """The body is of a type that this route does not read."""
+
+    given: str
+
+
+@frozen
+class KeyMissing(Refusal):
+    """No x-api-key."""
+
+
+@frozen
+class KeyInvalid(Refusal):
+    """A key that nobody was given."""
+
+
+@frozen
+class KeyExpired(Refusal):
+    """The key's expiresAt has passed."""
+
+
+@frozen
+class KeyRevoked(Refusal):
+    """The key was revoked, or rotated longer ago than its grace time."""
+
+
+@frozen
+class ScopeDenied(Refusal):
+    """The key is good, and not for this."""
+
+    detail: str
+
+
+@frozen
+class AddressDenied(Refusal):
+    """The key is good, and not from this address."""
+
+
+@frozen
+class NotFound(Refusal):
+    """There is no such thing; `kind` is message, webhook or key."""
+
+    kind: str
+    id: str
+
+
+@frozen
+class NoSuchRoute(Refusal):
+    """A path that leads nowhere in this gateway."""
+
+
+@frozen
+class NotReady(Refusal):
+    """The gateway cannot serve this yet, or not now."""
+
+    reason: str
+
+
+@frozen
+class UpstreamRefused(Refusal):
+    """The loopback network's control API said no; `status` and `detail` are its own."""
+
+    status: int
+    detail: str

@@ -1,0 +1,44 @@
+"""What the routes work with: one frozen object, put on the application before it serves."""
+
+from collections.abc import Callable
+
+from attrs import field, frozen
+from quart import current_app
+
+from actors.directory import Sessions
+from runtime import Ref, Supervisor
+from storage.reads import Reads
+
+EXTENSION = "terzetto"
+
+
+@frozen
+class LoopbackControl:
+    """Where the loopback network of a sandbox is steered: the control API's base URL and its bearer token."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Services:
+    """Everything a handler may need."""
+
+    version: str
+    root: Supervisor
+    """The tree that `GET /api/tree` shows; its dead letters are those of `GET /api/dead-letters`."""
+    sessions: Sessions
+    writer: Ref
+    reads: Reads
+    hub: Ref
+    ready: Callable[[], str | None]
+    """Why the gateway is not ready, or None when it is."""
+    max_body_bytes: int = 1 << 20
+    loopback: LoopbackControl | None = None
+    """Only in a sandbox."""
+
+
+def services() -> Services:
+    """The services of the application that serves this request."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found

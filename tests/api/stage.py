@@ -1,0 +1,193 @@
+"""The whole API on a real port, over the real runtime and database, with sessions that play a script."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+from attrs import define, field
+
+from actors.apikeys import mint
+from actors.directory import NewSession, Sessions
+from actors.errors import NoQr, SessionError
+from actors.hub import Hub, Publish
+from actors.session import messages as ask
+from actors.session.settings import SessionConfig
+from api.app import create_app
+from api.server import Server
+from api.services import LoopbackControl, Services
+from runtime import Actor, ChildSpec, ChildType, DynamicSupervisor, Ref, Supervisor
+from storage.pool import Pool
+from storage.reads import Reads
+from storage.writer import Writer
+from storage.writes import Append, Committed, Insert, NewEvent
+
+ADMIN_KEY = "tz_admin-key-of-the-tests"
+SENT_AT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+
+
+@define
+class Script:
+    """What a session does when it is asked."""
+
+    answers: dict[type, Any] = field(factory=dict)
+    """By request type: what it answers, or an error that it raises."""
+    asked: list[Any] = field(factory=list)
+    """All that it was asked, in order."""
+    gate: trio.Event | None = None
+    """Sends wait for it."""
+    finished: trio.Event = field(factory=trio.Event)
+    """A send has gone through the gate."""
+
+
+class ScriptedSession(Actor):
+    """A session's actor without WhatsApp."""
+
+    domain_errors = (SessionError,)
+
+    def __init__(self, session_id: str, *, scripts: dict[str, Script]) -> None:
+        self.session_id = session_id
+        self.script = scripts[session_id]
+
+    async def handle(self, message: Any) -> Any:
+        self.script.asked.append(message)
+        if isinstance(message, ask.SendText) and self.script.gate is not None:
+            await self.script.gate.wait()
+            self.script.finished.set()
+        planned = self.script.answers.get(type(message), self._usual(message))
+        if isinstance(planned, Exception):
+            raise planned
+        return planned
+
+    def _usual(self, message: Any) -> Any:
+        match message:
+            case ask.GetStatus():
+                return status_of(self.session_id)
+            case ask.GetQr():
+                return NoQr(session_id=self.session_id, state="connected")
+            case ask.SendText(to=to):
+                chat = to if "@" in to else f"{to}@s.whatsapp.net"
+                return ask.Sent(message_id="3EB0C0FFEE", chat=chat, timestamp=SENT_AT)
+            case ask.CheckContacts(phones=phones):
+                return tuple(
+                    ask.ContactCheck(phone=phone, exists=True, jid=f"{phone}@s.whatsapp.net", lid=None)
+                    for phone in phones
+                )
+            case ask.PairWithCode():
+                return "ABCD-1234"
+            case _:
+                return None
+
+
+def status_of(session_id: str) -> ask.SessionStatus:
+    return ask.SessionStatus(
+        session_id=session_id,
+        desired="running",
+        actual="connected",
+        since=SENT_AT,
+        restarts=0,
+        last_error=None,
+        last_inbound_at=None,
+        last_pong_at=SENT_AT,
+        jid="628110000001@s.whatsapp.net",
+        lid="1@lid",
+        phone="628110000001",
+        push_name="Ana",
+        cell="cell-1",
+    )
+
+
+@define(eq=False)
+class Stage:
+    """A running API."""
+
+    address: tuple[str, int]
+    client: httpx.AsyncClient
+    """With the admin key."""
+    services: Services
+    scripts: dict[str, Script]
+
+    async def session(self, session_id: str, name: str = "Ana") -> httpx.AsyncClient:
+        """Make a session; the client of its own key."""
+        _, key = await self.services.sessions.create(NewSession(id=session_id, name=name))
+        return self.client_with(key)
+
+    def client_with(self, key: str | None) -> httpx.AsyncClient:
+        """Another client; None: without a key."""
+        headers = {} if key is None else {"x-api-key": key}
+        return httpx.AsyncClient(
+            base_url=self.client.base_url, headers=headers, trust_env=False, verify=False
+        )
+
+    async def key(
+        self, *, session_id: str | None = None, scopes: tuple[str, ...] = ("admin",), **row: Any
+    ) -> str:
+        """Store a key and give it."""
+        import attrs
+
+        minted = mint(name="a key", session_id=session_id, scopes=scopes)
+        await self.services.writer.call(Insert(attrs.evolve(minted.row, **row)))
+        return minted.plain
+
+    async def event(self, session_id: str, number: int, name: str = "messages.upsert") -> None:
+        """Append an event to a session's log."""
+        await self.services.writer.call(Append(session_id, (NewEvent(name, {"number": number}),)))
+
+
+@asynccontextmanager
+async def running_api(
+    database: str,
+    data: Path,
+    *,
+    ready: Callable[[], str | None] = lambda: None,
+    loopback: LoopbackControl | None = None,
+    listener_capacity: int = 1000,
+    **server: Any,
+) -> AsyncIterator[Stage]:
+    pool = Pool(database, 4)
+    reads = Reads(pool)
+    scripts: dict[str, Script] = defaultdict(Script)
+
+    async def publish(committed: Committed) -> None:
+        await root.ref("hub").cast(Publish(committed.events))
+
+    sessions = DynamicSupervisor(
+        template=ChildSpec("session", partial(ScriptedSession, scripts=scripts)), intensity=100, id="sessions"
+    )
+    root = Supervisor(
+        [
+            ChildSpec("hub", partial(Hub, capacity=listener_capacity)),
+            ChildSpec("writer", partial(Writer, dsn=database, publish=publish, batch_ms=1)),
+            ChildSpec("sessions", sessions.run, type=ChildType.SUPERVISOR),
+        ]
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(root.run)
+        writer: Ref = root.ref("writer")
+        services = Services(
+            version="1.2.3",
+            root=root,
+            sessions=Sessions(sessions, writer, reads, SessionConfig(data=data)),
+            writer=writer,
+            reads=reads,
+            hub=root.ref("hub"),
+            ready=ready,
+            loopback=loopback,
+        )
+        admin = mint(name="admin", session_id=None, scopes=("admin",), plain=ADMIN_KEY)
+        await writer.call(Insert(admin.row))
+        serving = Server(app=create_app(services), graceful_timeout=0.5, **server)
+        async with trio.open_nursery() as serving_nursery:
+            host, port = await serving_nursery.start(serving.start)
+            async with httpx.AsyncClient(
+                base_url=f"http://{host}:{port}", headers={"x-api-key": ADMIN_KEY}, trust_env=False
+            ) as client:
+                yield Stage((host, port), client, services, scripts)
+            serving_nursery.cancel_scope.cancel()
+        await root.stop()
+    pool.close()
