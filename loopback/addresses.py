@@ -1,4 +1,4 @@
-"""What the protocol computes from lists of devices."""
+"""Addresses in stanzas: the attributes that carry them, and what is computed from lists of devices."""
 
 import base64
 import hashlib
@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from loopback.wire.node import JID
 
-__all__ = ["device_list_hash"]
+__all__ = ["Attrs", "device_list_hash"]
+
+Attrs = dict[str, str | int | JID | None]
 
 
 def device_list_hash(devices: Iterable[JID]) -> str:

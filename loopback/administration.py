@@ -1,7 +1,7 @@
 """Requests about groups (`w:g2`): making, looking at, changing, joining and leaving them.
 
-Every change is told to the companions of all members, the one that asked for it included: clients keep their list
-of members by these notifications and by nothing else.
+Every change is told to the companions of all members, the one that asked for it included: clients keep their
+list of members by these notifications and by nothing else.
 """
 
 import secrets
@@ -10,6 +10,7 @@ import time
 from attrs import Factory, define
 
 from loopback.accounts import Account, Accounts, Device
+from loopback.addresses import Attrs
 from loopback.answers import Refused, notification
 from loopback.deliveries import Deliveries
 from loopback.groups import Group, Groups, Role
@@ -42,7 +43,7 @@ class Administration:
         self._deliveries = deliveries
 
     def answer(self, account: Account, device: Device | None, iq: Node) -> Node | None:
-        """Answer one request. Raises Refused."""
+        """Answer one request of a companion, or (device None) of the account's phone. Raises Refused."""
         del device
         to = iq.jid("to") or GROUPS
         request = next(iter(iq.children()), None)
@@ -64,7 +65,7 @@ class Administration:
             log("group_changed", group=group.id, phone=account.phone, change=change.news.tag)
         return change.answer
 
-    # --- Requests that are not to one group ---------------------------------------------------------------------
+    # --- Requests that are not to one group ---------------------------------------------------------------
 
     def _of_no_group(self, account: Account, request: Node, *, change: bool) -> Node | None:
         match request.tag:
@@ -134,7 +135,7 @@ class Administration:
         self._announce(account, group, Change(news=news, newcomers=[account], reason="invite"))
         return Node("group", {"jid": group.jid})
 
-    # --- Requests to one group ----------------------------------------------------------------------------------
+    # --- Requests to one group ----------------------------------------------------------------------------
 
     def _change(self, account: Account, group: Group, request: Node, *, change: bool) -> Change:
         match request.tag:
@@ -162,7 +163,7 @@ class Administration:
                 if len(request.text) > LONGEST_SUBJECT:
                     raise Refused(406, "not-acceptable")
                 group.subject, group.subject_set, group.subject_by = request.text, now, account.lid
-                attrs = {
+                attrs: Attrs = {
                     "subject": group.subject,
                     "s_t": now,
                     "s_o": account.lid_jid,
@@ -287,7 +288,7 @@ class Administration:
         if not group.is_admin(account.lid):
             raise Refused(403, "forbidden")
 
-    # --- Telling ------------------------------------------------------------------------------------------------
+    # --- Telling ------------------------------------------------------------------------------------------
 
     @staticmethod
     def _versioned(group: Group, tag: str, people: list[Node], *, reason: str | None = None) -> Node:

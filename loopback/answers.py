@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Iterable
 
+from loopback.addresses import Attrs
 from loopback.wire.node import JID, SERVER, Node
 
 __all__ = ["Refused", "error", "new_id", "notification", "result"]
@@ -31,7 +32,7 @@ def notification(
     kind: str, sender: JID, content: Node | Iterable[Node], **attrs: str | int | JID | None
 ) -> Node:
     """News for a device, as of now."""
-    head = {"from": sender, "type": kind, "id": new_id(), "t": int(time.time())}
+    head: Attrs = {"from": sender, "type": kind, "id": new_id(), "t": int(time.time())}
     return Node("notification", head | attrs, content)
 
 

@@ -1,4 +1,4 @@
-"""One client's connection as the network sees it: stanzas go out in order, each only after what it tells is stored."""
+"""A client's connection as the network sees it: stanzas leave in order, each after what it tells is stored."""
 
 import math
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from loopback.wire.node import JID, Node
 
 __all__ = ["Connection"]
 
-# A client drops what it has not handled yet when its socket closes, the news why it closes included. It closes by
-# itself after such news; this is how long it gets.
+# A client drops what it has not handled yet when its socket closes, the news why included. It closes
+# by itself after such news; this is how long it gets (seconds).
 LINGER = 1.0
 
 
@@ -40,7 +40,8 @@ class Connection:
     @property
     def jid(self) -> JID:
         """The device's address by hidden identifier. Only after login."""
-        assert self.account is not None and self.device is not None
+        assert self.account is not None
+        assert self.device is not None
         return self.account.lid_jid.with_device(self.device.number)
 
     def send(self, node: Node) -> None:

@@ -1,8 +1,8 @@
 """What is on its way to each device: kept, in order, until the device says that it has it.
 
 Messages, receipts and notifications wait here while a device is away and are handed over when it comes back,
-marked `offline`. A device settles a stanza by acknowledging it, and a message also by any receipt for it. What
-was handed over but not settled when the link broke is handed over again.
+marked `offline`. A device settles a stanza by acknowledging it, and a message also by any receipt for it.
+What was handed over but not settled when the link broke is handed over again.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""The directory (`usync`): who is registered, under which identifier, with which devices and which profile."""
+"""The directory (`usync`): who is registered, under which identifier, with which devices and profile."""
 
 from loopback.accounts import PHONE, Account, Accounts, Device
 from loopback.addresses import device_list_hash
@@ -31,7 +31,10 @@ class Directory:
         return Node("usync", {"sid": usync.attr("sid"), "mode": usync.attr("mode")}, Node("list", {}, users))
 
     def devices_changed(self, account: Account, changed: int) -> None:
-        """Tell everybody who may remember a list of the account's devices to ask again, but for the one it is about."""
+        """Tell everybody who may remember a list of the account's devices to ask again.
+
+        The device that was added or removed needs no telling.
+        """
         watchers = {account.lid, *account.watchers}
         digest = device_list_hash(account.device_jids)
         # A client remembers the list under the address it asked for, and forgets it under the one it is told.

@@ -1,4 +1,4 @@
-"""Faults: how the network misbehaves on purpose, for one phone number or for all, for a time or a number of times.
+"""Faults: how the network misbehaves on purpose, for one number or all, for a time or a number of times.
 
 A fault lasts until it is lifted, until its duration is over or until it has struck `count` times. Dropping
 links and sending a stream error strike once, when asked for, and leave nothing behind. Faults are not kept
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     USYNC_ERROR = "usyncError"  # directory queries are refused (429 unless a code is given)
     PREKEY_ERROR = "prekeyError"  # queries for other people's keys are refused (429 unless a code is given)
     MEDIA_ERROR = "mediaError"  # uploads and downloads are answered with an HTTP status (503 unless given)
-    CORRUPT = "corrupt"  # messages reach the phone's devices damaged, so that they ask for them again
+    CORRUPT = "corrupt"  # messages reach the number's devices damaged, so that they ask for them again
 
 
 @define(eq=False)

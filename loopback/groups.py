@@ -6,6 +6,7 @@ import time
 from attrs import Factory, define
 
 from loopback.accounts import Account, Accounts
+from loopback.addresses import Attrs
 from loopback.store import Store
 from loopback.wire.node import GROUP, JID, Node
 
@@ -91,7 +92,7 @@ class Groups:
     def members(self, group: Group) -> list[Account]:
         return [account for lid in group.members if (account := self.member(lid)) is not None]
 
-    # --- As stanzas ---------------------------------------------------------------------------------------------
+    # --- As stanzas ---------------------------------------------------------------------------------------
 
     def node(self, group: Group) -> Node:
         """Everything about a group. Its flags are elements: being there at all means on."""
@@ -107,14 +108,14 @@ class Groups:
         if group.ephemeral:
             flags.append(Node("ephemeral", {"expiration": group.ephemeral}))
         if group.description:
-            attrs = {
+            about: Attrs = {
                 "id": group.description_id,
                 "t": group.description_set,
                 "participant": self._jid(group.description_by),
             }
-            flags.append(Node("description", attrs, Node("body", {}, group.description)))
+            flags.append(Node("description", about, Node("body", {}, group.description)))
         people = [self.participant(lid, role) for lid, role in group.members.items()]
-        attrs = {
+        attrs: Attrs = {
             "id": group.id,
             "subject": group.subject,
             "creator": self._jid(group.creator),

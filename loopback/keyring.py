@@ -115,8 +115,8 @@ class Keyring:
         self._keep_member(group, address)
         return plaintext
 
-    # The peer holds only what the call at hand needs: the state of 200 phones in a group of 200 would be large,
-    # and reading a row takes less than the cryptography does.
+    # The peer holds only what the call at hand needs: the state of 200 phones in a group of 200 would be
+    # large, and reading a row takes less than the cryptography does.
 
     def _fetch(self, address: str) -> None:
         self._peer.sessions.clear()

@@ -1,4 +1,4 @@
-"""Log lines of the network: an event in the past tense and its fields; numbers masked, never a message's text."""
+"""The network's log lines: an event in the past tense and its fields; numbers masked, no message's text."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The media host: encrypted files by the hash of their bytes, and where devices are told to put and find them."""
+"""The media host: encrypted files by the hash of their bytes, and where devices put and find them."""
 
 import base64
 import hashlib
@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from loopback.accounts import Account, Device
+from loopback.addresses import Attrs
 from loopback.faults import Faults, Kind
 from loopback.wire.http import HttpRequest, HttpResponse
 from loopback.wire.node import Node
@@ -35,7 +36,7 @@ class Media:
         del account, device, iq
         ticket = secrets.token_urlsafe(24)
         self._tickets.add(ticket)
-        attrs = {
+        attrs: Attrs = {
             "auth": ticket,
             "ttl": LIFETIME,
             "auth_ttl": LIFETIME,

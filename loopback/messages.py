@@ -9,7 +9,7 @@ import time
 from attrs import evolve
 
 from loopback.accounts import Account, Accounts
-from loopback.addresses import device_list_hash
+from loopback.addresses import Attrs, device_list_hash
 from loopback.deliveries import Deliveries
 from loopback.faults import Faults, Kind
 from loopback.groups import Groups
@@ -80,7 +80,7 @@ class Messages:
             own = owner is sender
             if not own and owner is not receiver:
                 continue
-            attrs: dict[str, JID | None] = {"from": sender.lid_jid.with_device(number)}
+            attrs: Attrs = {"from": sender.lid_jid.with_device(number)}
             if own:
                 attrs |= {"recipient": receiver.lid_jid, "peer_recipient_pn": receiver.pn_jid}
             else:
@@ -93,7 +93,7 @@ class Messages:
         self, sender: Account, number: int, receiver: Account, device: int, message: Node, now: int
     ) -> None:
         """A message sent again because that device could not read it, or one between own devices (peer)."""
-        attrs: dict[str, JID | None] = {"from": sender.lid_jid.with_device(number)}
+        attrs: Attrs = {"from": sender.lid_jid.with_device(number)}
         if receiver is sender:
             recipient = self._accounts.resolve(message.jid("recipient"))
             if recipient is not None:
@@ -110,7 +110,7 @@ class Messages:
             return NOT_A_MEMBER, None
         if group.announce and not group.is_admin(sender.lid):
             return ONLY_ADMINS, None
-        attrs: dict[str, JID | str | None] = {
+        attrs: Attrs = {
             "from": group.jid,
             "participant": sender.lid_jid.with_device(number),
             "participant_pn": sender.pn_jid,
@@ -142,7 +142,7 @@ class Messages:
 
     def _to_broadcast(self, sender: Account, number: int, to: JID, message: Node, now: int) -> None:
         """A status: for whom the sender chose, each with a copy or the common ciphertext."""
-        attrs: dict[str, JID | str | None] = {
+        attrs: Attrs = {
             "from": to,
             "participant": sender.lid_jid.with_device(number),
             "participant_pn": sender.pn_jid,
@@ -170,12 +170,12 @@ class Messages:
         device: int,
         message: Node,
         encs: list[Node],
-        attrs: dict[str, JID | str | None] | dict[str, JID | None],
+        attrs: Attrs,
         now: int,
     ) -> None:
         if device not in receiver.numbers or sender.lid in receiver.blocked:
             return
-        if device and self._faults.strike(Kind.CORRUPT, receiver.phone) is not None:
+        if self._faults.strike(Kind.CORRUPT, receiver.phone) is not None:
             encs = [evolve(enc, content=_damaged(enc.data)) for enc in encs]
         needs_identity = any(enc.attr("type") == "pkmsg" for enc in encs)
         beside = [
@@ -200,5 +200,6 @@ class Messages:
 
 
 def _damaged(ciphertext: bytes) -> bytes:
-    """The last byte is part of the code that authenticates the rest."""
-    return ciphertext[:-1] + bytes([ciphertext[-1] ^ 1])
+    """One bit flipped where the encrypted text is, in first and later messages alike."""
+    at = len(ciphertext) * 3 // 5
+    return ciphertext[:at] + bytes([ciphertext[at] ^ 1]) + ciphertext[at + 1 :]

@@ -1,4 +1,4 @@
-"""The network: every part of it put together, and each client's stanzas brought to the part that answers them."""
+"""The network: its parts put together, and each client's stanzas brought to the part that answers them."""
 
 import logging
 import math
@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 
 from loopback.accounts import Account, Accounts, Device
+from loopback.addresses import Attrs
 from loopback.administration import Administration
 from loopback.answers import Refused, error, result
 from loopback.connection import Connection
@@ -53,7 +54,9 @@ ACCEPTED = {
 
 
 class Network:
-    """A WhatsApp of its own. Without a directory it forgets everything when it ends.
+    """A WhatsApp of its own; its parts may be talked to directly.
+
+    Without a directory it forgets everything when it ends.
 
     `run` keeps it going; `serve_link` and `serve_http` are what the proxy hands its clients to.
     """
@@ -74,12 +77,12 @@ class Network:
         self.phones: dict[str, Phone] = {}
         self._connections: dict[JID, Connection] = {}
         self._unpaired: set[Connection] = set()
-        administration = Administration(self.accounts, self.groups, self.deliveries)
+        self.administration = Administration(self.accounts, self.groups, self.deliveries)
         profiles = Profiles(self.accounts, self.groups, self.deliveries, self.media)
         self._answers: dict[str, Answer] = {
             "encrypt": self.prekeys.answer,
             "usync": self.directory.answer,
-            "w:g2": administration.answer,
+            "w:g2": self.administration.answer,
             "w:m": self.media.answer,
             "w:sync:app:state": Settings(self.store, self.deliveries).answer,
             "privacy": profiles.privacy,
@@ -91,7 +94,7 @@ class Network:
             "abt": lambda account, device, iq: Node("props"),  # noqa: ARG005
             "w": lambda account, device, iq: Node("props"),  # noqa: ARG005
         }
-        # What waits for phones: they are here and work one stanza after the other, each after what it answers.
+        # Phones take one stanza after the other, each after what it answers has gone its way.
         self._for_phones, self._phone_work = trio.open_memory_channel[tuple[Phone, Node]](math.inf)
         for account in self.accounts:
             self._switch_on(account, auto_read=False)
@@ -112,7 +115,7 @@ class Network:
         """Write what is left to write."""
         self.store.close()
 
-    # --- Phones -------------------------------------------------------------------------------------------------
+    # --- Phones -------------------------------------------------------------------------------------------
 
     def register(self, phone: str, name: str, *, auto_read: bool = False) -> Phone:
         """A new person with a phone. Raises ValueError if the number is taken."""
@@ -156,7 +159,7 @@ class Network:
         self.deliveries.forget(jid)
         self.directory.devices_changed(account, number)
 
-    # --- Connections --------------------------------------------------------------------------------------------
+    # --- Connections --------------------------------------------------------------------------------------
 
     def connections_of(self, account: Account) -> list[Connection]:
         """The links of an account's companions."""
@@ -164,7 +167,7 @@ class Network:
         return [connection for jid in jids if (connection := self._connections.get(jid)) is not None]
 
     def connections(self, phone: str | None = None) -> list[Connection]:
-        """All links, or those of one number; also of clients that are being paired when no number is given."""
+        """All links, those of clients that are being paired included, or those of one number."""
         if phone is None:
             return [*self._connections.values(), *self._unpaired]
         return [connection for connection in self._connections.values() if connection.phone == phone]
@@ -227,7 +230,7 @@ class Network:
             self.deliveries.detach(before.jid, before.send)
             before.finish(Node("stream:error", {}, Node("conflict", {"type": "replaced"})))
         log("device_logged_in", phone=account.phone, device=device.number)
-        attrs = {"t": int(time.time()), "lid": connection.jid, "creation": account.registered}
+        attrs: Attrs = {"t": int(time.time()), "lid": connection.jid, "creation": account.registered}
         connection.send(Node("success", attrs))
 
     def _gone(self, connection: Connection) -> None:
@@ -240,7 +243,7 @@ class Network:
         self.store.commit()
         log("device_gone", phone=connection.phone, device=connection.jid.device)
 
-    # --- Stanzas ------------------------------------------------------------------------------------------------
+    # --- Stanzas ------------------------------------------------------------------------------------------
 
     def _handle_unpaired(self, connection: Connection, node: Node) -> None:
         self._guarded(connection, node, self.pairing.handle)
@@ -250,7 +253,7 @@ class Network:
 
     @staticmethod
     def _guarded(connection: Connection, node: Node, handle: Callable[[Connection, Node], None]) -> None:
-        """Let a part handle a stanza; what it refuses, or cannot, is told to this client and hurts nobody else."""
+        """Let a part handle a stanza; what it refuses, or cannot do, hurts nobody but this client."""
         try:
             handle(connection, node)
         except Refused as refused:

@@ -1,8 +1,8 @@
 """Linking a companion to an account's phone: by the QR code it shows, or by a code typed into the phone.
 
-A client without an account gets references that it shows as QR codes. Whoever scans one, or types the code that
-the client shows instead, has its phone sign the client's identity; the client signs too, and is a device of the
-account from then on. It is told to connect anew, now as that device.
+A client without an account gets references that it shows as QR codes. Whoever scans one, or types the code
+that the client shows instead, has its phone sign the client's identity; the client signs too, and is a device
+of the account from then on. It is told to connect anew, now as that device.
 """
 
 import secrets
@@ -12,6 +12,7 @@ import trio
 from attrs import Factory, define
 
 from loopback.accounts import Account, Accounts, Device
+from loopback.addresses import Attrs
 from loopback.answers import Refused, new_id, notification, result
 from loopback.connection import Connection
 from loopback.directory import Directory
@@ -79,7 +80,7 @@ class Pairing:
         self._directory = directory
         self._candidates: dict[Connection, Candidate] = {}
 
-    # --- The client's side --------------------------------------------------------------------------------------
+    # --- The client's side --------------------------------------------------------------------------------
 
     def begin(self, connection: Connection) -> None:
         """Give a client that has no account its references."""
@@ -99,7 +100,7 @@ class Pairing:
         references = [f"2@{secrets.token_urlsafe(64)}" for _ in range(REFERENCES)]
         self._candidates[connection] = Candidate(connection, bundle, references)
         refs = [Node("ref", {}, reference) for reference in references]
-        attrs = {"from": SERVER, "type": "set", "id": new_id(), "xmlns": "md"}
+        attrs: Attrs = {"from": SERVER, "type": "set", "id": new_id(), "xmlns": "md"}
         connection.send(Node("iq", attrs, Node("pair-device", {}, refs)))
 
     def end(self, connection: Connection) -> None:
@@ -141,7 +142,9 @@ class Pairing:
     def _finish_code(self, candidate: Candidate, request: Node) -> None:
         """The companion answered the phone: with the right code both now have the same secret."""
         pending, bundle = candidate.by_code, request.child("link_code_pairing_wrapped_key_bundle")
-        assert pending is not None and pending.ephemeral is not None and pending.phone_asked is not None
+        assert pending is not None
+        assert pending.ephemeral is not None
+        assert pending.phone_asked is not None
         phone = pending.phone_asked
         try:
             companion = open_key_bundle(
@@ -160,7 +163,8 @@ class Pairing:
     def _signed(self, candidate: Candidate, answer: Node) -> None:
         """The companion's answer to its acceptance."""
         account, device = candidate.account, candidate.device
-        assert account is not None and device is not None
+        assert account is not None
+        assert device is not None
         identity = answer.child("pair-device-sign", "device-identity")
         phone_key = self._prekeys.take(account.lid_jid)
         assert phone_key is not None
@@ -180,7 +184,7 @@ class Pairing:
         candidate.connection.finish(Node("stream:error", {"code": 515}))
         candidate.done.set()
 
-    # --- The phone's side ---------------------------------------------------------------------------------------
+    # --- The phone's side ---------------------------------------------------------------------------------
 
     async def scan(self, phone: Phone, qr: str) -> Device:
         """The phone scans a QR code; the new device once it has signed. Raises PairingFailed."""
@@ -245,7 +249,7 @@ class Pairing:
             ),
             Node("platform", {"name": "android"}),
         ]
-        attrs = {"from": SERVER, "type": "set", "id": candidate.success_id, "t": now}
+        attrs: Attrs = {"from": SERVER, "type": "set", "id": candidate.success_id, "t": now}
         candidate.connection.send(Node("iq", attrs, Node("pair-success", {}, parts)))
 
     async def _outcome(self, candidate: Candidate) -> Device:

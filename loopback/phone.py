@@ -1,7 +1,7 @@
-"""A simulated phone: a person's device 0, which writes, reads and confirms messages by the same rules as any client.
+"""A simulated phone: a person's device 0, which writes, reads and confirms messages by every client's rules.
 
-It encrypts and decrypts for itself; the network learns no more from it than from a companion. What reached it can
-be looked up, which is what tests and demonstrations are for.
+It encrypts and decrypts for itself; the network learns no more from it than from a companion. What reached it
+can be looked up, which is what tests and demonstrations are for.
 """
 
 import secrets
@@ -13,6 +13,7 @@ from attrs import Factory, define, frozen
 
 from loopback import proto
 from loopback.accounts import PHONE, Account, Accounts, Device
+from loopback.addresses import Attrs
 from loopback.deliveries import Deliveries
 from loopback.groups import Groups
 from loopback.keyring import Keyring
@@ -130,7 +131,7 @@ class Phone:
         """What was written on the phone, oldest first; the last 500."""
         return list(self._sent.values())
 
-    # --- Writing ------------------------------------------------------------------------------------------------
+    # --- Writing ------------------------------------------------------------------------------------------
 
     def write(self, to: JID, message: Any) -> SentMessage:
         """Send a waE2E.Message to a person or group. Raises LookupError for a chat that is not there."""
@@ -159,7 +160,7 @@ class Phone:
         enc = self._encrypt(address, key_share([self._settings.state_key]).SerializeToString())
         if enc is None:
             return
-        attrs = {
+        attrs: Attrs = {
             "to": address,
             "id": "3A" + secrets.token_hex(9).upper(),
             "type": "protocol",
@@ -168,13 +169,15 @@ class Phone:
         self._post.message(self.account, PHONE, Node("message", attrs, enc))
 
     def _personal_stanza(self, receiver: Account, sent: SentMessage) -> Node:
-        copies = []
-        for owner in {receiver.lid: receiver, self.account.lid: self.account}.values():
-            plaintext = sent.raw if owner is not self.account else self._own_copy(receiver.lid_jid, sent.raw)
-            for device in owner.device_jids:
-                if device != self.account.lid_jid and (enc := self._encrypt(device, plaintext)) is not None:
-                    copies.append(Node("to", {"jid": device}, enc))
-        attrs = {"to": receiver.lid_jid, "id": sent.id, "type": _stanza_type(sent.raw)}
+        plaintexts = dict.fromkeys(receiver.device_jids, sent.raw)
+        plaintexts |= dict.fromkeys(self.account.device_jids, self._own_copy(receiver.lid_jid, sent.raw))
+        del plaintexts[self.account.lid_jid]
+        copies = [
+            Node("to", {"jid": device}, enc)
+            for device, plaintext in plaintexts.items()
+            if (enc := self._encrypt(device, plaintext)) is not None
+        ]
+        attrs: Attrs = {"to": receiver.lid_jid, "id": sent.id, "type": _stanza_type(sent.raw)}
         return Node("message", attrs, Node("participants", {}, copies))
 
     def _group_stanza(self, group: JID, members: list[Account], sent: SentMessage) -> Node:
@@ -192,7 +195,7 @@ class Phone:
             if (enc := self._encrypt(JID.parse(device), plaintext)) is not None
         ]
         shared = Node("enc", {"v": 2, "type": "skmsg"}, data)
-        attrs = {"to": group, "id": sent.id, "type": _stanza_type(sent.raw)}
+        attrs: Attrs = {"to": group, "id": sent.id, "type": _stanza_type(sent.raw)}
         return Node("message", attrs, [Node("participants", {}, copies), shared])
 
     def _encrypt(
@@ -215,7 +218,7 @@ class Phone:
         data: bytes = e2e.Message(deviceSentMessage=wrapped).SerializeToString()
         return data
 
-    # --- Receiving ----------------------------------------------------------------------------------------------
+    # --- Receiving ----------------------------------------------------------------------------------------
 
     def receive(self, node: Node) -> None:
         """Take a stanza from the phone's queue, and settle it."""
@@ -290,7 +293,7 @@ class Phone:
         self._remember(self._inbox, "inbox", entry, INBOX)
         if self.auto_read and not own:
             participant = author.bare if sender.server == GROUP else None
-            attrs = {"id": entry.id, "type": "read", "to": sender.bare, "participant": participant}
+            attrs: Attrs = {"id": entry.id, "type": "read", "to": sender.bare, "participant": participant}
             self._post.receipt(self.account, PHONE, Node("receipt", attrs))
 
     def _confirm(self, node: Node, kind: str | None) -> None:
@@ -312,7 +315,7 @@ class Phone:
         attrs = _answer_attrs(node) | {"type": "retry"}
         self._post.receipt(self.account, PHONE, Node("receipt", attrs, parts))
 
-    # --- Receipts -----------------------------------------------------------------------------------------------
+    # --- Receipts -----------------------------------------------------------------------------------------
 
     def _receive_receipt(self, node: Node, sender: JID) -> None:
         sent = next((s for s in reversed(self._sent.values()) if s.id == node.attr("id")), None)
@@ -346,7 +349,7 @@ class Phone:
         if enc is not None:
             self._post.message(self.account, PHONE, Node("message", attrs, enc))
 
-    # --- Memory -------------------------------------------------------------------------------------------------
+    # --- Memory -------------------------------------------------------------------------------------------
 
     def _remember(self, entries: dict[str, Any], bucket: str, entry: object, limit: int) -> None:
         key = f"{self.account.phone}/{self._settings.next_entry:012d}"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from loopback.accounts import Account, Accounts
+from loopback.addresses import Attrs
 from loopback.connection import Connection
 from loopback.groups import Groups
 from loopback.wire.node import GROUP, JID, Node
@@ -56,7 +57,7 @@ class Presence:
             return
         group = self._groups.find(to)
         people = self._groups.members(group) if group is not None else [self._accounts.resolve(to)]
-        attrs: dict[str, JID] = {"from": account.lid_jid}
+        attrs: Attrs = {"from": account.lid_jid}
         if to.server == GROUP:
             attrs = {"from": to, "participant": account.lid_jid}
         for person in people:
@@ -80,7 +81,7 @@ class Presence:
     def _tell(self, watcher: Connection, asked: JID, watched: Account) -> None:
         if not watcher.available:
             return
-        attrs: dict[str, JID | str | int | None] = {"from": asked}
+        attrs: Attrs = {"from": asked}
         if not any(connection.available for connection in self._connections(watched)):
             hidden = watched.privacy.get("last") == "none" or not watched.last_seen
             attrs |= {"type": "unavailable", "last": "deny" if hidden else watched.last_seen}

@@ -1,4 +1,4 @@
-"""What people show of themselves and whom they shut out: about, privacy, blocked people, pictures, contact link."""
+"""What people show of themselves and whom they shut out: about, privacy, blocked people, pictures, links."""
 
 import base64
 import hashlib
@@ -7,6 +7,7 @@ import secrets
 import time
 
 from loopback.accounts import Account, Accounts, Device
+from loopback.addresses import Attrs
 from loopback.answers import Refused, notification
 from loopback.deliveries import Deliveries
 from loopback.groups import Groups
@@ -147,7 +148,7 @@ class Profiles:
             account.trusts[person.lid] = given
             self._accounts.save(account)
             secret = hashlib.sha256(f"{account.lid} {person.lid} {given}".encode()).digest()
-            attrs = {"t": given, "type": "trusted_contact"}
+            attrs: Attrs = {"t": given, "type": "trusted_contact"}
             content = Node("tokens", {}, Node("token", attrs, secret))
             node = notification("privacy_token", account.pn_jid, content, sender_lid=account.lid_jid)
             self._deliveries.put_to_companions(person, node)

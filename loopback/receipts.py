@@ -3,6 +3,7 @@
 import time
 
 from loopback.accounts import Account, Accounts
+from loopback.addresses import Attrs
 from loopback.deliveries import Deliveries
 from loopback.log import log
 from loopback.wire.node import BROADCAST, GROUP, JID, Node
@@ -13,8 +14,8 @@ DELIVERED = {"", "delivery", "inactive"}  # the last: delivered to a device that
 READ = {"read", "played"}
 READ_FOR_SELF = {"read-self", "played-self"}  # the sender is not to know
 RETRY = "retry"
-# Other types (own copies, peer messages, history) end here, and what is not known is not passed on: a type that
-# whatsmeow's users do not know ends their event loop.
+# Other types (own copies, peer messages, history) end here, and what is not known is not passed on: a type
+# that whatsmeow's users do not know ends their event loop.
 
 
 class Receipts:
@@ -60,7 +61,7 @@ class Receipts:
         if author is None or author_jid is None:
             return
         reader = account.lid_jid if kind in READ else account.lid_jid.with_device(number)
-        source: dict[str, JID | None] = {"from": to, "participant": reader} if in_group else {"from": reader}
+        source: Attrs = {"from": to, "participant": reader} if in_group else {"from": reader}
         attrs = {**source, "id": receipt.attr("id"), "t": now}
         content = receipt.children()
         if kind in DELIVERED | READ and author is not account:

@@ -1,13 +1,14 @@
-"""Synced settings (`w:sync:app:state`): encrypted patches that the network numbers and keeps, and cannot read.
+"""Synced settings (`w:sync:app:state`): encrypted patches that the network numbers, keeps and cannot read.
 
-A patch is accepted only on top of the newest version its sender knows; else the sender gets what it missed, and
-tries again. The other devices are told that there is something new.
+A patch is accepted only on top of the newest version; else its sender gets what it missed, and tries again.
+The other devices are told that there is something new.
 """
 
 from attrs import Factory, define
 
 from loopback import proto
 from loopback.accounts import Account, Device
+from loopback.addresses import Attrs
 from loopback.answers import Refused, notification
 from loopback.deliveries import Deliveries
 from loopback.store import Store
@@ -61,7 +62,7 @@ class Settings:
         content = [Node("patches", {}, missing)]
         if patch is not None:
             content.insert(0, Node("error", {"code": CONFLICT, "text": "conflict"}))
-        attrs = {
+        attrs: Attrs = {
             "name": name,
             "version": len(collection.patches),
             "type": "error" if patch is not None else "result",

@@ -1,8 +1,8 @@
-"""What the network remembers: JSON values under a bucket and a key, in one SQLite table, written as they change.
+"""What the network remembers: JSON values by bucket and key, in one SQLite table, written as they change.
 
-A write is in the database once `commit` has returned, and survives a kill of the process from then on. Whoever
-sends something to a client commits first, so that nobody has been told what a restart would forget. Without a
-directory the database lives in memory.
+A write is in the database once `commit` has returned, and survives a kill of the process from then on.
+Whoever sends something to a client commits first, so that nobody has been told what a restart would forget.
+Without a directory the database lives in memory.
 """
 
 import base64

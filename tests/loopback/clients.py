@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,13 @@ Event = dict[str, Any]
 
 class ClientError(Exception):
     """A call to the client raised."""
+
+
+async def until_closed(pipe: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
+    """What comes, until either side closes."""
+    with suppress(trio.ClosedResourceError):
+        async for some in pipe:
+            yield some
 
 
 class Client:
@@ -36,7 +43,7 @@ class Client:
     async def listen(self) -> None:
         assert self.process.stdout is not None
         rest = ""
-        async for some in self.process.stdout:
+        async for some in until_closed(self.process.stdout):
             text = rest + some.decode(errors="replace")
             *lines, rest = text.split("\n")
             for line in lines:
@@ -86,11 +93,13 @@ class Client:
     async def kill(self) -> None:
         self.process.kill()
         await self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            await pipe.aclose()
 
 
-@asynccontextmanager
-async def start_client(store: Path, port: int, root: bytes, pem: Path) -> AsyncIterator[Client]:
-    """A client process, ready and not yet connected; killed at the end."""
+async def start_client(nursery: trio.Nursery, store: Path, port: int, root: bytes, pem: Path) -> Client:
+    """A client process, ready and not yet connected; whoever starts it kills it."""
     empty = store.parent / "no-certificates"
     empty.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -105,12 +114,6 @@ async def start_client(store: Path, port: int, root: bytes, pem: Path) -> AsyncI
         stderr=subprocess.STDOUT,
     )
     client = Client(process)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(client.listen)
-        try:
-            await client.event("ready")
-            yield client
-        finally:
-            with trio.CancelScope(shield=True):
-                await client.kill()
-            nursery.cancel_scope.cancel()
+    nursery.start_soon(client.listen)
+    await client.event("ready")
+    return client

@@ -1,0 +1,309 @@
+"""The network's control: an HTTP API on loopback by which other processes move phones and ask for faults.
+
+JSON in camelCase, errors as `application/problem+json`, a bearer token on every call.
+"""
+
+import secrets
+from typing import Any
+
+import trio
+from quart import Response, jsonify, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from loopback import proto
+from loopback.accounts import Device
+from loopback.answers import Refused
+from loopback.faults import Fault, Kind
+from loopback.network import Network
+from loopback.pairing import PairingFailed
+from loopback.phone import InboxMessage, Phone, SentMessage
+from loopback.problems import FLAG, NUMBER, OPTIONAL, PHONE_NUMBER, TEXT, Field, Problem, read
+from loopback.wire.node import GROUP, GROUPS, JID, PN, Node
+
+__all__ = ["control"]
+
+AT_ONCE = {Kind.DROP, Kind.STREAM_ERROR, Kind.REPLACED}
+FAULT = {
+    "kind": TEXT,
+    "phone": OPTIONAL(PHONE_NUMBER),
+    "code": OPTIONAL(NUMBER),
+    "delayMs": OPTIONAL(NUMBER),
+    "count": OPTIONAL(NUMBER),
+    "durationMs": OPTIONAL(NUMBER),
+    "banCode": OPTIONAL(NUMBER),
+    "banSeconds": OPTIONAL(NUMBER),
+}
+
+
+def control(network: Network, token: str) -> QuartTrio:
+    """The application; callers must show the token."""
+    app = QuartTrio("loopback")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.before_request
+    def authorise() -> None:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not secrets.compare_digest(given.encode(), token.encode()):
+            raise Problem(401, "unauthorized", "The token is missing or wrong")
+
+    @app.errorhandler(Problem)
+    async def refuse(problem: Problem) -> Response:
+        response = jsonify(problem.as_json())
+        response.status_code = problem.status
+        response.content_type = "application/problem+json"
+        return response
+
+    @app.errorhandler(HTTPException)
+    async def refuse_http(exception: HTTPException) -> Response:
+        title = exception.name
+        return await refuse(Problem(exception.code or 500, title.lower().replace(" ", "-"), title))
+
+    def phone_of(number: str) -> Phone:
+        if (phone := network.phones.get(number)) is None:
+            raise Problem(404, "unknown-phone", "No phone has this number")
+        return phone
+
+    async def body(**fields: Field) -> dict[str, Any]:
+        return read(await request.get_json(silent=True), fields)
+
+    # --- Phones -------------------------------------------------------------------------------------------
+
+    @app.post("/phones")
+    async def register() -> tuple[Any, int]:
+        given = await body(phone=PHONE_NUMBER, name=TEXT, autoRead=OPTIONAL(FLAG))
+        try:
+            phone = network.register(given["phone"], given["name"], auto_read=bool(given["autoRead"]))
+        except ValueError as taken:
+            raise Problem(409, "number-taken", "This number has a phone already") from taken
+        return _phone(network, phone), 201
+
+    @app.get("/phones")
+    async def phones() -> Any:
+        return {"phones": [_phone(network, phone) for phone in network.phones.values()]}
+
+    @app.get("/phones/<number>")
+    async def one_phone(number: str) -> Any:
+        return _phone(network, phone_of(number))
+
+    @app.patch("/phones/<number>")
+    async def change(number: str) -> Any:
+        phone = phone_of(number)
+        given = await body(autoRead=OPTIONAL(FLAG))
+        if given["autoRead"] is not None:
+            phone.auto_read = given["autoRead"]
+            network.store.commit()
+        return _phone(network, phone)
+
+    @app.post("/phones/<number>/scan")
+    async def scan(number: str) -> Any:
+        phone = phone_of(number)
+        given = await body(qr=TEXT)
+        return await link(phone, lambda: network.pairing.scan(phone, given["qr"]))
+
+    @app.post("/phones/<number>/enter-code")
+    async def enter_code(number: str) -> Any:
+        phone = phone_of(number)
+        given = await body(code=TEXT)
+        return await link(phone, lambda: network.pairing.enter_code(phone, given["code"]))
+
+    async def link(phone: Phone, attempt: Any) -> Any:
+        try:
+            device: Device = await attempt()
+        except PairingFailed as failed:
+            status = 422 if failed.code.startswith("malformed") else 409
+            raise Problem(status, failed.code, "The companion was not linked", str(failed)) from failed
+        account = phone.account
+        return {
+            "device": device.number,
+            "jid": str(account.pn_jid.with_device(device.number)),
+            "lid": str(account.lid_jid.with_device(device.number)),
+        }
+
+    @app.post("/phones/<number>/unlink")
+    async def unlink(number: str) -> Any:
+        account = phone_of(number).account
+        given = await body(device=OPTIONAL(NUMBER))
+        devices = [int(given["device"])] if given["device"] is not None else account.numbers[1:]
+        try:
+            for device in devices:
+                network.unlink(account, device)
+        except LookupError as unknown:
+            raise Problem(404, "unknown-device", "The phone has no such companion") from unknown
+        network.store.commit()
+        return {"unlinked": devices}
+
+    # --- Messages -----------------------------------------------------------------------------------------
+
+    @app.post("/phones/<number>/messages")
+    async def write(number: str) -> tuple[Any, int]:
+        phone = phone_of(number)
+        given = await body(to=TEXT, message=TEXT)
+        try:
+            sent = phone.write(_chat(given["to"]), proto.e2e.Message(conversation=given["message"]))
+        except LookupError as unknown:
+            raise Problem(404, "unknown-chat", "The phone cannot write there", str(unknown)) from unknown
+        network.store.commit()
+        return {"messageId": sent.id, "timestamp": sent.timestamp}, 201
+
+    @app.get("/phones/<number>/messages")
+    async def inbox(number: str) -> Any:
+        return {"messages": [_received(message) for message in phone_of(number).inbox]}
+
+    @app.get("/phones/<number>/sent")
+    async def sent(number: str) -> Any:
+        return {"messages": [_sent(message) for message in phone_of(number).sent]}
+
+    @app.post("/phones/<number>/typing")
+    async def typing(number: str) -> Any:
+        phone = phone_of(number)
+        given = await body(to=TEXT, paused=OPTIONAL(FLAG))
+        state = Node("paused" if given["paused"] else "composing")
+        network.presence.typing(phone.account, Node("chatstate", {"to": _chat(given["to"])}, state))
+        return {}
+
+    @app.post("/phones/<number>/groups")
+    async def create_group(number: str) -> tuple[Any, int]:
+        phone = phone_of(number)
+        people = Field(list, PHONE_NUMBER.says, of=PHONE_NUMBER)
+        given = await body(subject=TEXT, participants=people)
+        participants = [Node("participant", {"jid": JID(person, PN)}) for person in given["participants"]]
+        create = Node("create", {"subject": given["subject"]}, participants)
+        try:
+            group = network.administration.answer(
+                phone.account, None, Node("iq", {"to": GROUPS, "type": "set"}, create)
+            )
+        except Refused as refused:
+            raise Problem(409, "group-refused", "The group was not made", str(refused)) from refused
+        network.store.commit()
+        assert group is not None
+        return {"group": f"{group.attr('id')}@{GROUP}"}, 201
+
+    # --- Faults and what came of them ---------------------------------------------------------------------
+
+    @app.post("/faults")
+    async def fail() -> tuple[Any, int]:
+        given = await body(**FAULT)
+        try:
+            kind = Kind(given["kind"])
+        except ValueError as unknown:
+            known = ", ".join(Kind)
+            errors = [{"path": "kind", "message": f"must be one of {known}"}]
+            raise Problem(422, "invalid-fields", "Some fields are not right", errors=errors) from unknown
+        code = None if given["code"] is None else int(given["code"])
+        if kind in AT_ONCE:
+            return {"kind": kind, "struck": await network.strike_now(kind, given["phone"], code)}, 200
+        fault = network.faults.add(
+            kind,
+            phone=given["phone"],
+            code=code,
+            delay_ms=int(given["delayMs"] or 0),
+            ban_code=int(given["banCode"] or 101),
+            ban_seconds=None if given["banSeconds"] is None else int(given["banSeconds"]),
+            count=None if given["count"] is None else int(given["count"]),
+            duration=None if given["durationMs"] is None else given["durationMs"] / 1000,
+        )
+        return _fault(fault), 201
+
+    @app.get("/faults")
+    async def faults() -> Any:
+        return {"faults": [_fault(fault) for fault in network.faults.in_force()]}
+
+    @app.delete("/faults")
+    async def lift_all() -> Any:
+        return {"lifted": network.faults.lift()}
+
+    @app.delete("/faults/<int:fault_id>")
+    async def lift(fault_id: int) -> Any:
+        if not network.faults.lift(fault_id):
+            raise Problem(404, "unknown-fault", "No such fault is in force")
+        return {"lifted": 1}
+
+    @app.get("/deliveries")
+    async def deliveries() -> Any:
+        number = request.args.get("phone")
+        phones = list(network.phones.values()) if number is None else [phone_of(number)]
+        return {"devices": [shown for phone in phones for shown in _deliveries(network, phone)]}
+
+    return app
+
+
+def _chat(to: str) -> JID:
+    """A phone number, or a group's address."""
+    try:
+        return JID.parse(to) if "@" in to else JID(to.lstrip("+"), PN)
+    except ValueError as malformed:
+        errors = [{"path": "to", "message": "must be a phone number or a group's address"}]
+        raise Problem(422, "invalid-fields", "Some fields are not right", errors=errors) from malformed
+
+
+def _phone(network: Network, phone: Phone) -> dict[str, Any]:
+    account = phone.account
+    connected = {connection.jid.device for connection in network.connections_of(account)}
+    return {
+        "phone": account.phone,
+        "name": account.name,
+        "lid": str(account.lid_jid),
+        "autoRead": phone.auto_read,
+        "devices": [
+            {
+                "device": number,
+                "linked": account.devices[number].linked,
+                "connected": number in connected,
+            }
+            for number in account.numbers[1:]
+        ],
+    }
+
+
+def _received(message: InboxMessage) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "from": message.sender,
+        "chat": message.chat,
+        "fromMe": message.from_me,
+        "type": message.type,
+        "text": message.text,
+        "timestamp": message.timestamp,
+    }
+
+
+def _sent(message: SentMessage) -> dict[str, Any]:
+    receipts = [{"type": kind, "from": reader, "timestamp": t} for kind, reader, t in message.receipts]
+    return {
+        "messageId": message.id,
+        "to": message.to,
+        "timestamp": message.timestamp,
+        "receipts": receipts,
+    }
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    left = None if fault.until is None else max(0, round((fault.until - trio.current_time()) * 1000))
+    return {
+        "id": fault.id,
+        "kind": fault.kind,
+        "phone": fault.phone,
+        "code": fault.code,
+        "delayMs": fault.delay_ms,
+        "remaining": fault.remaining,
+        "remainingMs": left,
+    }
+
+
+def _deliveries(network: Network, phone: Phone) -> list[dict[str, Any]]:
+    account = phone.account
+    ledgers = network.deliveries.ledgers()
+    return [
+        {
+            "phone": account.phone,
+            "device": jid.device,
+            "waiting": len(network.deliveries.waiting(jid)),
+            "handed": ledger.handed,
+            "settled": ledger.settled,
+            "messagesHanded": list(ledger.messages_handed),
+            "messagesSettled": list(ledger.messages_settled),
+        }
+        for jid in account.device_jids
+        if (ledger := ledgers.get(jid)) is not None
+    ]
