@@ -125,6 +125,10 @@ class Cell(Actor):
         self._emptied = trio.Event()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def clients(self) -> int:
         return len(self._clients)
 
