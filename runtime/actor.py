@@ -33,7 +33,7 @@ class Actor:
     """Its own address; as the two below, set before `on_start`."""
     supervisor: Supervisor
     nursery: trio.Nursery
-    """For tasks of its own, cancelled when the life ends: after `on_stop`, unless the nursery itself failed."""
+    """For its own tasks; cancelled when the life ends, after `on_stop` if none of them failed."""
 
     _life: Life | None = None
 

@@ -32,6 +32,15 @@ class Exit:
         return f"Exit.{self.kind}" if self.cause is None else f"Exit.error({self.cause!r})"
 
 
+def interrupt_in(error: BaseException) -> BaseException | None:
+    """The KeyboardInterrupt or SystemExit that an exception is or, being a group, holds; None without one."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(interrupt_in, error.exceptions)), None)
+    return None
+
+
 Exit.normal = Exit("normal")
 Exit.shutdown = Exit("shutdown")
 Exit.killed = Exit("killed")

@@ -14,7 +14,7 @@ from trio.lowlevel import enable_ki_protection
 
 from runtime.acting import act
 from runtime.errors import ActorDied
-from runtime.exits import Exit
+from runtime.exits import Exit, interrupt_in
 from runtime.mailbox import Envelope, Mailbox
 from runtime.monitor import Monitor
 from runtime.reply import Reply
@@ -99,7 +99,7 @@ class Life:
             exit_ = Exit.error(error)
         except BaseException as error:  # noqa: BLE001 - handed to the supervisor, which ends and raises it
             exit_ = Exit.error(error)
-            self.fatal = _leaf(error)
+            self.fatal = interrupt_in(error) or error
         self._end(exit_)
 
     def started(self, value: object = None) -> None:
@@ -203,13 +203,3 @@ class Life:
             log.error("child_unresponsive child=%s stack=%s", self.spec.id, " < ".join(reversed(stack)))
         else:
             self.kill(now)
-
-
-def _leaf(error: BaseException) -> BaseException:
-    """The KeyboardInterrupt or SystemExit in a group, which shall come out bare."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            leaf = _leaf(inner)
-            if isinstance(leaf, KeyboardInterrupt | SystemExit):
-                return leaf
-    return error

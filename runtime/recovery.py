@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import trio
 from attrs import Factory, define
+from trio.lowlevel import enable_ki_protection
 
 from runtime.children import Children
 from runtime.decisions import Again, Escalate, GiveUp, judge, shuts_down, swept, wants_restart
@@ -33,7 +34,6 @@ class Round:
     waiting: trio.CancelScope = Factory(trio.CancelScope)
 
     def join(self, slot: Slot) -> None:
-        slot.leave_round()
         slot.round = self
         self.members.append(slot)
 
@@ -86,17 +86,38 @@ class Recovery:
         async with slot.lock:
             if life.claimed:
                 return
-            assert life.exit is not None
-            alive = trio.current_time() - life.since
-            pending = await self._carry_out(self._decide(slot, life.exit, alive))
-        while pending is not None:
-            with pending.waiting:
-                await trio.sleep_until(pending.due)
+            slot = self._first_failed(slot)
+            assert slot.life is not None
+            assert slot.life.exit is not None
+            alive = trio.current_time() - slot.life.since
+            recovery = self._decide(slot, slot.life.exit, alive)
+            left = await self._carry_out(recovery)
+        # Between two rounds nothing is held up: a child that never starts can be stopped by hand.
+        while left is not None:
+            if left is recovery:  # its time has not come
+                with left.waiting:
+                    await trio.sleep_until(left.due)
+            recovery = left
             async with slot.lock:
-                pending = await self._carry_out(pending)
+                left = await self._carry_out(recovery)
 
+    def _first_failed(self, slot: Slot) -> Slot:
+        """Of the dead that nobody answers for yet the first in start order, where one recovery covers several.
+
+        Those that died in one step come in no order of their own.
+        """
+        if self.strategy is Strategy.ONE_FOR_ONE:
+            return slot
+        return next(
+            other
+            for other in self.children
+            if other.life is not None and other.life.ended.is_set() and not other.life.claimed
+        )
+
+    @enable_ki_protection
     def _decide(self, slot: Slot, exit_: Exit, alive: float) -> Round | None:
         """Decides on one failure, and claims all lives it covers in the same step. None: no recovery."""
+        slot.claim()
         slot.life = None
         slot.last_exit = exit_
         now = trio.current_time()
@@ -123,25 +144,25 @@ class Recovery:
             if member.is_wanted:
                 if member.due is not None:  # its own back-off still holds
                     recovery.due = max(recovery.due, member.due)
-                if member.life is not None:
-                    member.life.claimed = True
+                member.claim()
                 recovery.join(member)
         return recovery
 
     async def _carry_out(self, recovery: Round | None) -> Round | None:
-        """Stops and starts what a recovery covers; from a child that fails to start, anew.
+        """Stops what a recovery covers in reverse, and starts it in order, if its time has come.
 
-        Returns a recovery whose time has not come: it waits without holding anything up.
+        Returns what is left to do: the same when its time has not come, or the one that a failing start made
+        necessary.
         """
-        while recovery is not None and recovery.members:
-            for slot in reversed(tuple(recovery.members)):
-                await self._sweep(slot)
-            if recovery.due > trio.current_time() and recovery.members:
-                for slot in recovery.members:
-                    slot.enter(State.BACKING_OFF)
-                return recovery
-            recovery = await self._start(recovery)
-        return None
+        if recovery is None:
+            return None
+        for slot in reversed(tuple(recovery.members)):
+            await self._sweep(slot)
+        if recovery.members and recovery.due > trio.current_time():
+            for slot in recovery.members:
+                slot.enter(State.BACKING_OFF)
+            return recovery
+        return await self._start(recovery)
 
     async def _sweep(self, slot: Slot) -> None:
         if slot.life is not None:

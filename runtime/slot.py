@@ -98,6 +98,13 @@ class Slot:
         for monitor in tuple(self._watchers):
             monitor.fire(self._down())
 
+    def claim(self) -> Life | None:
+        """Whoever calls this answers for the child from here on, and no recovery does; its life, if any."""
+        self.leave_round()
+        if self.life is not None:
+            self.life.claimed = True
+        return self.life
+
     def leave_round(self) -> None:
         if self.round is not None:
             self.round.lose(self)

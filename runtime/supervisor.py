@@ -15,7 +15,7 @@ from runtime.checks import is_count, is_number, require
 from runtime.children import Children
 from runtime.deadletters import DeadLetters
 from runtime.errors import AlreadyPresent, AlreadyStarted, ChildNotFound, ChildRunning, NotAnActor, NotRunning
-from runtime.exits import Exit
+from runtime.exits import Exit, interrupt_in
 from runtime.halting import halt, kill
 from runtime.intensity import Intensity
 from runtime.life import enclosing_life
@@ -112,7 +112,9 @@ class Supervisor:
                 finally:
                     with trio.CancelScope(shield=True):
                         await self._stop_children()
-        except BaseException:
+        except BaseException as error:
+            if interrupt := interrupt_in(error):
+                self._fail(interrupt)
             if self._failure is None:
                 raise
         finally:
@@ -174,10 +176,7 @@ class Supervisor:
 
     async def _stop_together(self, slots: Collection[Slot]) -> None:
         """Stops children from the same instant on, waits for the last, and lays all to rest."""
-        lives = [slot.life for slot in slots if slot.life is not None]
-        for life in lives:
-            life.claimed = True
-        await halt(lives)
+        await halt([life for slot in slots if (life := slot.claim()) is not None])
         for slot in slots:
             self._children.lay_to_rest(slot, slot.state if slot.state in AT_REST else State.STOPPED)
 
@@ -221,7 +220,7 @@ class Supervisor:
         async def restart(slot: Slot) -> object:
             if slot.is_active:
                 raise ChildRunning(id)
-            slot.leave_round()
+            slot.claim()
             slot.open()
             slot.failures = 0
             try:
@@ -250,8 +249,7 @@ class Supervisor:
         async def delete(slot: Slot) -> None:
             if slot.is_active:
                 raise ChildRunning(id)
-            if slot.life is not None:  # over, and its recovery had not begun
-                slot.life.claimed = True
+            slot.claim()
             self._children.remove(slot)
 
         await self._locked(id, delete)
@@ -261,6 +259,7 @@ class Supervisor:
 
         Raises ChildNotFound; NotRunning when the supervisor or the child does not run.
         """
+        self._require_running()
         slot = self._children.get(id)
         if slot.life is None or slot.life.ended.is_set():
             raise NotRunning(id)
@@ -280,6 +279,7 @@ class Supervisor:
         await trio.lowlevel.checkpoint()
 
     def _switch(self, id_: str, state: State) -> None:
+        self._require_running()
         slot = self._children.get(id_)
         if slot.mailbox is None:
             raise NotAnActor(id_)
@@ -345,10 +345,10 @@ class Supervisor:
         require("significant", spec.significant, not (spec.significant and never))
 
     async def _start_new(self, spec: ChildSpec) -> object:
+        self._require_running()
         known = self._children.find(spec.id)
         if known is not None:
             raise (AlreadyPresent if known.state in AT_REST else AlreadyStarted)(spec.id)
-        self._require_running()
         self._require_room()
         slot = self._children.add(spec)
         slot.enter(State.STARTING)  # known from here on: a second start of the same id is refused
@@ -379,13 +379,14 @@ class Supervisor:
 
     async def _undo(self, slot: Slot) -> None:
         """Ends what a start that is being given up left running."""
-        if slot.life is not None:
-            slot.life.claimed = True
+        life = slot.claim()
+        if life is not None:
             with trio.CancelScope(shield=True):
-                await halt([slot.life])
+                await halt([life])
 
     async def _locked(self, id_: str, step: Callable[[Slot], Awaitable[T]], *, undo: bool = False) -> T:
         """Does a step with a child that nobody else starts or stops meanwhile."""
+        self._require_running()
         slot = self._children.get(id_)
 
         async def locked() -> T:
