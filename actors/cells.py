@@ -366,6 +366,11 @@ class CellPool:
             cell.nursery.start_soon(self._refill)
         return client
 
+    def acknowledge(self, session_id: str, seq: int) -> None:
+        """A session's records up to `seq` are stored; its journal may forget them. Never blocks."""
+        if (client := self._sessions.get(session_id)) is not None:
+            client.acknowledge(seq)
+
     # --- for cells -----------------------------------------------------------------------------------------
 
     def joined(self, cell: Cell) -> None:

@@ -1,4 +1,4 @@
-"""Journal records, the library's raw protobuf, as the events of `events.py`. Never raises for what it is given."""
+"""Journal records, the library's raw protobuf, as the events of `events.py`. Never raises, whatever is given."""
 
 import re
 from collections.abc import Callable
@@ -61,6 +61,8 @@ def decode(kind: int, payload: bytes) -> ClientEvent:
         if name is None:
             return Unreadable(kind, "unknown kind")
         message = getattr(neonize, name).FromString(payload)
+        if not message.IsInitialized():  # parsing does not look
+            return Unreadable(kind, f"{name} without {', '.join(message.FindInitializationErrors())}")
         reader = _READERS.get(name)
         return OtherEvent(name, payload) if reader is None else reader(message)
     except (DecodeError, ValueError, KeyError) as error:

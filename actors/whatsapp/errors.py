@@ -38,7 +38,7 @@ class OutcomeUnknown(CellError):
 
 
 class CellDied(OutcomeUnknown):
-    """The client's process ended while it was called, or had ended before."""
+    """The client's process ended while it was called."""
 
     def __init__(self, cell: str, reason: str) -> None:
         super().__init__(f"{cell} ended: {reason}")

@@ -252,8 +252,8 @@ class CellProcess:
         Raises as `ask` does.
         """
         route = self._routes.get(client)
-        if route is None:
-            raise NotConnected("the client was stopped")
+        if route is None or self.reason is not None:
+            raise NotConnected("the client is gone")
         await route.slots.acquire()
         return await self._ask(Frame(FrameType.CALL, client, self._next(), payload), route.slots)
 

@@ -36,7 +36,9 @@ ANNA, ANNA_LID = "6281200000001@s.whatsapp.net", "100000000000001@lid"
 GROUP = "120363000000000001@g.us"
 
 
-def source(chat: str, sender: str, *, alt: str | None = None, recipient: str | None = None, **flags: bool) -> Any:
+def source(
+    chat: str, sender: str, *, alt: str | None = None, recipient: str | None = None, **flags: bool
+) -> Any:
     return neonize.MessageSource(
         Chat=to_proto(chat),
         Sender=to_proto(sender),

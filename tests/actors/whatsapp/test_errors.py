@@ -2,7 +2,14 @@
 
 import pytest
 
-from actors.whatsapp.errors import CallTimedOut, LinkLost, NotConnected, OutcomeUnknown, WhatsAppError, error_from
+from actors.whatsapp.errors import (
+    CallTimedOut,
+    LinkLost,
+    NotConnected,
+    OutcomeUnknown,
+    WhatsAppError,
+    error_from,
+)
 
 
 @pytest.mark.parametrize(

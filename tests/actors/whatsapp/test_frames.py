@@ -18,7 +18,9 @@ frames = st.builds(
 
 
 @given(st.lists(frames, max_size=8), st.lists(st.integers(1, 500)))
-def test_frames_come_out_as_they_went_in_however_the_stream_is_split(sent: list[Frame], cuts: list[int]) -> None:
+def test_frames_come_out_as_they_went_in_however_the_stream_is_split(
+    sent: list[Frame], cuts: list[int]
+) -> None:
     stream = b"".join(frame.encode() for frame in sent)
     reader = FrameReader()
     got: list[Frame] = []
