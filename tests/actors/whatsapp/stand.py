@@ -162,6 +162,10 @@ class Network:
         assert answer.is_success, answer.text
         return answer.json()
 
+    async def lift(self) -> None:
+        """End all faults."""
+        (await self._http.delete("/faults")).raise_for_status()
+
     async def phone(self, number: str, name: str) -> str:
         await self.post("/phones", phone=number, name=name)
         return number
