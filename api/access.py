@@ -1,7 +1,7 @@
 """Who may do what: from the x-api-key of a request to the session it may act on.
 
-A key is looked up by its SHA-256, so nothing about it can be learned from how long the look-up takes. A session's
-key acts on its session alone; a key of no session names one by the path or by x-session-id.
+A key is looked up by its SHA-256, so how long that takes tells nothing about it. A session's key acts on its
+session alone; a key of no session names one by the path or by x-session-id.
 """
 
 import ipaddress
@@ -75,7 +75,7 @@ def _is_within(address: str | None, networks: tuple[str, ...]) -> bool:
 
 
 def acting_on(key: Key, *named: str | None) -> str:
-    """The session that a request with this key is about; `named` is what the path and the header say, if they do.
+    """The session that a request with this key is about; `named` is what the path and the header say, if so.
 
     Raises ScopeDenied for another session than the key's, ValidationFailed when none or two are named, and
     SessionNotFound for what cannot be a session's id.

@@ -62,7 +62,7 @@ def create_app(services: Services) -> "App":
     return app
 
 
-class App(QuartTrio):  # type: ignore[misc]
+class App(QuartTrio):
     """Quart on Trio; requests and WebSockets get their Trace, and nothing they raise goes unanswered."""
 
     async def handle_request(self, request: Request) -> Response | WerkzeugResponse:

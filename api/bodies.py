@@ -36,7 +36,7 @@ def query_as(kind: type[T], args: MultiDict[str, str] | None = None) -> T:
 
 async def _json_body() -> Any:
     mimetype = request.mimetype
-    raw: bytes = await request.get_data(as_text=False)
+    raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
     if not raw:
         return {}
     if mimetype and mimetype != "application/json" and not mimetype.endswith("+json"):

@@ -7,7 +7,7 @@ from actors.session.messages import CheckContacts, ContactCheck
 from api.access import Scope, admit_to_session
 from api.answers import answer
 from api.bodies import body_as
-from api.fields import Mismatch, Phone
+from api.fields import MismatchError, Phone
 from api.routing import in_session
 from api.services import services
 
@@ -23,7 +23,7 @@ class _Check:
 
     def __attrs_post_init__(self) -> None:
         if not 1 <= len(self.phones) <= _MOST:
-            raise Mismatch(f"expected 1 to {_MOST} phones", path="phones")
+            raise MismatchError(f"expected 1 to {_MOST} phones", path="phones")
 
 
 @in_session(routes, "POST", "/contacts/check")

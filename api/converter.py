@@ -1,33 +1,34 @@
-"""The one converter from JSON and query strings to attrs classes: camelCase outside, strict, complete in its errors.
+"""The one converter from JSON and query strings to attrs classes: strict, camelCase outside.
 
-Nothing is coerced: a number is no string and `1` is no `true`. Unknown fields are refused. A failure names every
-bad field with its path and what was expected there.
+Nothing is coerced: a number is no string and `1` is no `true`. Unknown fields are refused. A failure names
+every bad field with its path and what was expected there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from api.fields import CHECKS, Mismatch
+from api.fields import CHECKS, MismatchError
 from api.refusals import FieldError, ValidationFailed
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 
 def structure(value: Any, into: type[T]) -> T:
-    """An instance of an attrs class from parsed JSON. Raises ValidationFailed, which names every bad field."""
+    """An instance of an attrs class from parsed JSON. Raises ValidationFailed."""
     try:
         return _converter.structure(value, into)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - cattrs lets through whatever a check raised
         raise ValidationFailed(tuple(_field_errors(error, ""))) from None
 
 
 def structure_given(value: Any, into: type[T]) -> dict[str, Any]:
-    """Only what was given, by attribute name: for a PATCH, where null means null and absent means unchanged."""
+    """Only what was given, by attribute name: for a PATCH, where absent means unchanged."""
     checked = structure(value, into)
     return {a.name: getattr(checked, a.name) for a in attrs.fields(into) if camel(a.name) in value}
 
@@ -41,51 +42,53 @@ def camel(name: str) -> str:
 def _make_converter() -> Converter:
     converter = Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind, check in CHECKS.items():
-        converter.register_structure_hook(kind, lambda value, _, check=check: check(value))
+        converter.register_structure_hook(kind, _ignoring_the_type(check))
     converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _tuple_factory)
-    converter.register_structure_hook_factory(_is_str_enum, _enum_factory)
-    converter.register_structure_hook_factory(attrs.has, _class_factory)
+    converter.register_structure_hook(StrEnum, _member)
+    converter.register_structure_hook_factory(_is_tuple, partial(_tuple_hook, converter))
+    converter.register_structure_hook_factory(attrs.has, partial(_class_hook, converter))
     return converter
+
+
+def _ignoring_the_type(check: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, _: check(value)
 
 
 def _boolean(value: Any, _: Any) -> bool:
     if not isinstance(value, bool):
-        raise Mismatch("expected true or false")
+        raise MismatchError("expected true or false")
     return value
 
 
-def _tuple_factory(kind: Any, converter: Converter) -> Any:
-    item = get_args(kind)[0]
+def _is_tuple(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is tuple
+
+
+def _tuple_hook(converter: Converter, kind: Any) -> Any:
+    items: Any = list.__class_getitem__(get_args(kind)[0])
 
     def tuple_of(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise Mismatch("expected an array")
-        return tuple(converter.structure(value, list[item]))
+            raise MismatchError("expected an array")
+        return tuple(converter.structure(value, items))
 
     return tuple_of
 
 
-def _is_str_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, StrEnum)
+def _member(value: Any, kind: type[StrEnum]) -> StrEnum:
+    if not isinstance(value, str) or value not in set(kind):
+        raise MismatchError(f"expected one of {', '.join(kind)}")
+    return kind(value)
 
 
-def _enum_factory(kind: type[StrEnum]) -> Any:
-    def member(value: Any, _: Any) -> StrEnum:
-        if not isinstance(value, str) or value not in set(kind):
-            raise Mismatch(f"expected one of {', '.join(kind)}")
-        return kind(value)
-
-    return member
-
-
-def _class_factory(kind: type[attrs.AttrsInstance], converter: Converter) -> Any:
-    names = {a.name: override(rename=camel(a.name)) for a in attrs.fields(kind)}
+def _class_hook(converter: Converter, kind: type[attrs.AttrsInstance]) -> Any:
+    names: Any = {a.name: override(rename=camel(a.name)) for a in attrs.fields(kind)}
     build = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, **names)
 
     def instance(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
-            raise Mismatch("expected an object")
+            raise MismatchError("expected an object")
         return build(value, kind)
 
     return instance
@@ -114,7 +117,7 @@ def _field_errors(error: BaseException, path: str) -> Iterator[FieldError]:
                 yield FieldError(_below(path, name), "unknown field")
         case KeyError():
             yield FieldError(path, "is required")
-        case Mismatch():
+        case MismatchError():
             yield FieldError(_below(path, error.path) if error.path else path, str(error))
         case _:
             yield FieldError(path, "is not what was expected")

@@ -1,4 +1,4 @@
-"""Every error of every layer as an RFC 9457 problem document: one table from the error to status, code and words.
+"""Every error of every layer as an RFC 9457 problem document: one table from error to status, code and words.
 
 A document has type, title, status, detail, instance, code, requestId, and where they apply sessionId,
 retryAfterMs, until and errors[{path, message}]. Whatever a stranger sends is answered with one.
@@ -185,7 +185,7 @@ class Problem:
 
 
 def is_foreseen(error: Exception) -> bool:
-    """Whether an error has an answer of its own; one that has not is a fault of ours and belongs into the log."""
+    """Whether an error has an answer of its own; one that has not is a fault of ours."""
     return _row(error) is not _INTERNAL
 
 

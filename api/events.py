@@ -1,5 +1,7 @@
 """`GET /api/events`: the event log by pages, or waiting for what comes next."""
 
+from contextlib import suppress
+
 import trio
 from attrs import frozen
 from quart import Blueprint, Response, request
@@ -9,7 +11,7 @@ from actors.hub import Listener, Subscribe, Unsubscribe
 from api.access import Scope, acting_on, admit
 from api.answers import answer
 from api.bodies import query_as
-from api.fields import Limit, Names, Wait
+from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
 from api.log import Selection, chosen_sessions, page_after, position_after
 from api.routing import in_session
 from api.services import services
@@ -23,8 +25,8 @@ class _Query:
     after: str = "0"
     sessions: Names | None = None
     events: Names | None = None
-    limit: Limit = Limit(100)
-    wait: Wait = Wait(0)
+    limit: Limit = DEFAULT_LIMIT
+    wait: Wait = NO_WAIT
 
 
 @in_session(routes, "GET", "/events")
@@ -52,10 +54,8 @@ async def _awaited(position: int, selection: Selection, asked: _Query) -> list[E
         found = await page_after(position, selection, asked.limit)
         if not found:
             with trio.move_on_after(asked.wait):
-                try:
+                with suppress(trio.EndOfChannel):  # the hub stopped: look again and answer
                     await listener.events.receive()
-                except trio.EndOfChannel:
-                    pass  # the hub stopped: look again and answer
             found = await page_after(position, selection, asked.limit)
         return found
     finally:

@@ -1,6 +1,6 @@
-"""The kinds of values that requests carry, each with its check: the type names the kind, the check says what was expected.
+"""The kinds of values that requests carry, each with its check, which says what was expected.
 
-Checks take what JSON or a query string gave and return the value, or raise Mismatch.
+Checks take what JSON or a query string gave and return the value, or raise MismatchError.
 """
 
 import base64
@@ -22,7 +22,7 @@ SessionId = NewType("SessionId", str)
 Phone = NewType("Phone", str)
 """A number in international form: 5 to 15 digits with country code, nothing else."""
 Address = NewType("Address", str)
-"""Where a message may go, as the client wrote it; `is_phone` and `is_jid` tell whether there can be such a place."""
+"""Where a message may go, as the client wrote it; `is_phone` and `is_jid` tell whether it can be a place."""
 WebUrl = NewType("WebUrl", str)
 """An absolute http or https URL without user or password."""
 ProxyUrl = NewType("ProxyUrl", str)
@@ -51,6 +51,11 @@ Flag = NewType("Flag", bool)
 """`true` or `false`."""
 Names = NewType("Names", frozenset[str])
 """Names between commas."""
+
+DEFAULT_LIMIT = Limit(100)
+NO_WAIT = Wait(0)
+NO_GRACE = Seconds(0)
+A_DAY = Seconds(86400)
 
 _PHONE = re.compile(r"[1-9][0-9]{4,14}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -96,7 +101,7 @@ _USER_SERVERS = {
 }
 
 
-class Mismatch(ValueError):
+class MismatchError(ValueError):
     """A value is not what was expected; `path` leads from where it was found to the field at fault."""
 
     def __init__(self, message: str, *, path: str = "") -> None:
@@ -107,14 +112,14 @@ class Mismatch(ValueError):
 def text(value: Any) -> str:
     """Any text that PostgreSQL can store: Unicode without lone surrogates and NUL."""
     if not isinstance(value, str):
-        raise Mismatch("expected a string")
+        raise MismatchError("expected a string")
     if "\0" in value:
-        raise Mismatch("must not contain U+0000")
+        raise MismatchError("must not contain U+0000")
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise Mismatch("must not contain lone surrogates") from None
+            raise MismatchError("must not contain lone surrogates") from None
     return value
 
 
@@ -138,66 +143,67 @@ def is_session_id(value: str) -> bool:
 def integer(value: Any, low: int, high: int) -> int:
     """A whole number between two bounds, both included."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise Mismatch(f"expected a whole number from {low} to {high}")
+        raise MismatchError(f"expected a whole number from {low} to {high}")
     return value
 
 
 def moment(value: Any) -> datetime:
     """An ISO 8601 time with its offset from UTC."""
+    wrong = MismatchError("expected an ISO 8601 time with its offset, such as 2026-01-31T12:00:00Z")
     try:
         parsed = datetime.fromisoformat(text(value))
-        if parsed.tzinfo is None:
-            raise ValueError(value)
-        return parsed.astimezone(UTC)
+        if parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Mismatch("expected an ISO 8601 time with its offset, such as 2026-01-31T12:00:00Z") from None
+        raise wrong from None
+    raise wrong
 
 
 def _message_text(value: Any) -> Text:
     if not 1 <= len(text(value)) <= 65536:
-        raise Mismatch("expected 1 to 65536 characters")
+        raise MismatchError("expected 1 to 65536 characters")
     return Text(value)
 
 
 def _name(value: Any) -> Name:
     if not (1 <= len(text(value)) <= 200 and value.isprintable()):
-        raise Mismatch("expected 1 to 200 printable characters")
+        raise MismatchError("expected 1 to 200 printable characters")
     return Name(value)
 
 
 def _reference(value: Any) -> Reference:
     if not (1 <= len(text(value)) <= 255 and value.isprintable()):
-        raise Mismatch("expected 1 to 255 printable characters")
+        raise MismatchError("expected 1 to 255 printable characters")
     return Reference(value)
 
 
 def _session_id(value: Any) -> SessionId:
     if not is_session_id(text(value)):
-        raise Mismatch("expected 1 to 64 letters, digits, - and _")
+        raise MismatchError("expected 1 to 64 letters, digits, - and _")
     return SessionId(value)
 
 
 def _phone(value: Any) -> Phone:
     if not is_phone(text(value)):
-        raise Mismatch("expected digits only with country code, such as 628123456789")
+        raise MismatchError("expected digits only with country code, such as 628123456789")
     return Phone(value)
 
 
 def _address(value: Any) -> Address:
     if not 1 <= len(text(value)) <= 255:
-        raise Mismatch("expected a phone number or a JID")
+        raise MismatchError("expected a phone number or a JID")
     return Address(value)
 
 
 def _web_url(value: Any) -> WebUrl:
     if not _is_url(text(value), {"http", "https"}) or "@" in urlsplit(value).netloc:
-        raise Mismatch("expected an http or https URL without user and password")
+        raise MismatchError("expected an http or https URL without user and password")
     return WebUrl(value)
 
 
 def _proxy_url(value: Any) -> ProxyUrl:
     if not _is_url(text(value), {"http", "https", "socks5"}):
-        raise Mismatch("expected an http, https or socks5 URL")
+        raise MismatchError("expected an http, https or socks5 URL")
     return ProxyUrl(value)
 
 
@@ -216,13 +222,13 @@ def _network(value: Any) -> Network:
     try:
         ipaddress.ip_network(text(value))
     except ValueError:
-        raise Mismatch("expected an IP address or a network such as 10.0.0.0/8") from None
+        raise MismatchError("expected an IP address or a network such as 10.0.0.0/8") from None
     return Network(value)
 
 
 def _event_name(value: Any) -> EventName:
     if text(value) not in _EVENTS and not value.startswith("newsletter."):
-        raise Mismatch("expected the name of an event")
+        raise MismatchError("expected the name of an event")
     return EventName(value)
 
 
@@ -232,35 +238,35 @@ def _secret(value: Any) -> Secret:
     except ValueError:
         key = b""
     if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise Mismatch("expected whsec_ and 24 to 64 bytes in base64")
+        raise MismatchError("expected whsec_ and 24 to 64 bytes in base64")
     return Secret(value)
 
 
 def _http_headers(value: Any) -> HttpHeaders:
     if not isinstance(value, dict) or len(value) > 20:
-        raise Mismatch("expected an object of at most 20 headers")
+        raise MismatchError("expected an object of at most 20 headers")
     for name, content in value.items():
         if _HEADER_NAME.fullmatch(name) is None or name.lower() in _HEADERS_OF_OURS:
-            raise Mismatch("no header that may be set", path=str(name))
+            raise MismatchError("no header that may be set", path=str(name))
         if not (
             isinstance(content, str) and content.isascii() and content.isprintable() and len(content) <= 4096
         ):
-            raise Mismatch("expected printable ASCII", path=name)
+            raise MismatchError("expected printable ASCII", path=name)
     return HttpHeaders(value)
 
 
 def _json_object(value: Any) -> JsonObject:
     if not isinstance(value, dict):
-        raise Mismatch("expected an object")
+        raise MismatchError("expected an object")
     if _weigh(value, depth=0) > 16384:
-        raise Mismatch("expected at most 16384 characters")
+        raise MismatchError("expected at most 16384 characters")
     return JsonObject(value)
 
 
 def _weigh(value: Any, depth: int) -> int:
     """About how many characters a JSON value takes, its texts checked on the way."""
     if depth > 16:
-        raise Mismatch("expected at most 16 levels")
+        raise MismatchError("expected at most 16 levels")
     if isinstance(value, dict):
         return sum(len(text(key)) + 4 + _weigh(inner, depth + 1) for key, inner in value.items())
     if isinstance(value, list):
@@ -271,7 +277,7 @@ def _weigh(value: Any, depth: int) -> int:
 def _from_query(low: int, high: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         if not isinstance(value, str) or re.fullmatch(r"[0-9]{1,9}", value) is None:
-            raise Mismatch(f"expected a whole number from {low} to {high}")
+            raise MismatchError(f"expected a whole number from {low} to {high}")
         return integer(int(value), low, high)
 
     return check
@@ -279,14 +285,14 @@ def _from_query(low: int, high: int) -> Callable[[Any], int]:
 
 def _flag(value: Any) -> Flag:
     if value not in {"true", "false"}:
-        raise Mismatch("expected true or false")
+        raise MismatchError("expected true or false")
     return Flag(value == "true")
 
 
 def _names(value: Any) -> Names:
     names = frozenset(name.strip() for name in text(value).split(","))
     if "" in names:
-        raise Mismatch("expected names between commas")
+        raise MismatchError("expected names between commas")
     return Names(names)
 
 

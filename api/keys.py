@@ -1,4 +1,4 @@
-"""API keys: made, listed, revoked and rotated. A key is shown once, when it is made; what is stored is its SHA-256."""
+"""API keys: made, listed, revoked, rotated. A key is shown once, when it is made; its SHA-256 is stored."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from actors.errors import SessionNotFound
 from api.access import Scope, acting_on, admit
 from api.answers import answer, no_content
 from api.bodies import body_as, query_as
-from api.fields import Mismatch, Name, Network, Seconds, SessionId
+from api.fields import NO_GRACE, MismatchError, Name, Network, Seconds, SessionId
 from api.refusals import NotFound
 from api.routing import on_session
 from api.services import services
@@ -32,11 +32,11 @@ class _NewKey:
 
     def __attrs_post_init__(self) -> None:
         if self.scopes is not None and not self.scopes:
-            raise Mismatch("expected at least one scope", path="scopes")
+            raise MismatchError("expected at least one scope", path="scopes")
         if self.session_id is not None and Scope.ADMIN in (self.scopes or ()):
-            raise Mismatch("a session's key cannot have the scope admin", path="scopes")
+            raise MismatchError("a session's key cannot have the scope admin", path="scopes")
         if self.expires_at is not None and self.expires_at <= now():
-            raise Mismatch("lies in the past", path="expiresAt")
+            raise MismatchError("lies in the past", path="expiresAt")
 
 
 @frozen
@@ -46,7 +46,7 @@ class _Listing:
 
 @frozen
 class _Rotation:
-    grace_seconds: Seconds = Seconds(0)
+    grace_seconds: Seconds = NO_GRACE
 
 
 @routes.post("/api/keys")

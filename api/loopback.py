@@ -67,7 +67,8 @@ async def _control() -> LoopbackControl:
 
 async def _pass_on(path: str) -> Response:
     control = await _control()
-    return await _forward(control, path, content=await request.get_data(as_text=False))
+    content: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    return await _forward(control, path, content=content)
 
 
 async def _forward(
@@ -75,9 +76,7 @@ async def _forward(
 ) -> Response:
     headers = {"authorization": f"Bearer {control.token}", "content-type": "application/json"}
     # A client of its own each time: rare calls, and no pool to poison when this one is cancelled.
-    async with httpx.AsyncClient(
-        base_url=control.url, timeout=_TIMEOUT, trust_env=False, verify=False
-    ) as client:
+    async with httpx.AsyncClient(base_url=control.url, timeout=_TIMEOUT, trust_env=False) as client:
         try:
             answered = await client.request(
                 request.method,

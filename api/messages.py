@@ -9,7 +9,19 @@ from actors.session.messages import MarkRead, SendText, Sent
 from api.access import Scope, admit_to_session
 from api.answers import answer, no_content
 from api.bodies import body_as, query_as
-from api.fields import Address, Flag, Limit, Mismatch, Names, Phone, Reference, Text, is_jid, is_phone
+from api.fields import (
+    DEFAULT_LIMIT,
+    Address,
+    Flag,
+    Limit,
+    MismatchError,
+    Names,
+    Phone,
+    Reference,
+    Text,
+    is_jid,
+    is_phone,
+)
 from api.refusals import FieldError, InvalidJid, NotFound, ValidationFailed
 from api.routing import in_session
 from api.services import services
@@ -29,7 +41,7 @@ class _NewText:
 
     def __attrs_post_init__(self) -> None:
         if (self.phone is None) == (self.to is None):
-            raise Mismatch("give exactly one of phone and to", path="phone")
+            raise MismatchError("give exactly one of phone and to", path="phone")
 
 
 @frozen(kw_only=True)
@@ -44,7 +56,7 @@ class _Listing:
     until: datetime | None = None
     q: str | None = None
     cursor: str | None = None
-    limit: Limit = Limit(50)
+    limit: Limit = DEFAULT_LIMIT
 
 
 @in_session(routes, "POST", "/messages/text")

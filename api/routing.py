@@ -1,4 +1,4 @@
-"""Routes that act on a session, each at two paths: one for the session's own key, one that names the session."""
+"""Routes that act on a session, each at two paths: for the session's own key, and naming the session."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -9,12 +9,12 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
 
 def on_session(routes: Blueprint, method: str, rule: str = "") -> Callable[[Handler], Handler]:
-    """`/api/session{rule}` and `/api/sessions/<session_id>{rule}`; the handler's `session_id` is what the path says."""
+    """`/api/session{rule}` and `/api/sessions/<session_id>{rule}`; the handler gets what the path says."""
     return _at(routes, method, f"/api/session{rule}", f"/api/sessions/<session_id>{rule}")
 
 
 def in_session(routes: Blueprint, method: str, rule: str) -> Callable[[Handler], Handler]:
-    """`/api{rule}` and `/api/sessions/<session_id>{rule}`; the handler's `session_id` is what the path says."""
+    """`/api{rule}` and `/api/sessions/<session_id>{rule}`; the handler gets what the path says."""
     return _at(routes, method, f"/api{rule}", f"/api/sessions/<session_id>{rule}")
 
 

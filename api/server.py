@@ -16,7 +16,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import h11
 import trio
@@ -46,8 +46,8 @@ LINGER_BYTES = 1 << 24  # and how much of it is taken and thrown away meanwhile
 class Server:
     """Serves an ASGI application on a TCP address; `start` is a plain child for a supervisor.
 
-    Being cancelled is the orderly stop: nothing new is accepted, idle connections close, WebSocket handlers see
-    `scope["state"]["closing"]` set, and requests in flight have `graceful_timeout` seconds.
+    Being cancelled is the orderly stop: nothing new is accepted, idle connections close, WebSocket handlers
+    see `scope["state"]["closing"]` set, and requests in flight have `graceful_timeout` seconds.
     """
 
     app: ASGIApp
@@ -62,7 +62,7 @@ class Server:
     async def start(
         self, *, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Serve until cancelled; `task_status` is given the bound (host, port). Raises OSError when it cannot bind."""
+        """Serve until cancelled; ready with the bound (host, port). Raises OSError when it cannot bind."""
         listeners = await trio.open_tcp_listeners(self.port, host=self.host)
         host, port = listeners[0].socket.getsockname()[:2]
         config = self._hypercorn_config()
@@ -70,7 +70,9 @@ class Server:
         closing = trio.Event()
 
         async def serve_connection(stream: trio.SocketStream) -> None:
-            connection = _Connection(ASGIWrapper(self.app), config, context, {"closing": closing}, stream)
+            connection = _Connection(
+                ASGIWrapper(self.app), config, context, {"closing": closing}, cast("Any", stream)
+            )
             await connection.run_guarded(self.read_timeout, self.send_timeout)
 
         async with trio.open_nursery() as nursery:
@@ -106,7 +108,7 @@ async def _hold_connections(closing: trio.Event, *, task_status: trio.TaskStatus
             await closing.wait()
 
 
-class _Connection(TCPServer):  # type: ignore[misc]
+class _Connection(TCPServer):
     """One client's connection. Whatever goes wrong in it ends it, and nothing else."""
 
     async def run_guarded(self, read_timeout: float, send_timeout: float) -> None:
@@ -150,7 +152,7 @@ class _Connection(TCPServer):  # type: ignore[misc]
     async def _read_data(self) -> None:
         # Called once, with the protocol fresh: nothing was read yet with the one that hypercorn chose.
         chosen = self.protocol.protocol
-        protocol = self.protocol = _Protocol(
+        protocol = _Protocol(
             self.app,
             self.config,
             self.context,
@@ -161,6 +163,7 @@ class _Connection(TCPServer):  # type: ignore[misc]
             server=chosen.server,
             send=self.protocol_send,
         )
+        self.protocol = cast("Any", protocol)  # it is used through `handle` alone
         self._reader = trio.lowlevel.current_task()
         with self._reading:
             while True:
@@ -177,7 +180,7 @@ class _Connection(TCPServer):  # type: ignore[misc]
             await protocol.handle(Closed())
 
     async def _close(self) -> None:
-        """Close so that the peer can still read our answer: with unread input, closing resets the connection."""
+        """Close so that the peer can still read our answer: unread input would reset the connection."""
         with trio.move_on_after(LINGER, shield=True):
             try:
                 await self.stream.send_eof()
@@ -189,7 +192,7 @@ class _Connection(TCPServer):  # type: ignore[misc]
         await trio.aclose_forcefully(self.stream)
 
 
-class _Protocol(H11Protocol):  # type: ignore[misc]
+class _Protocol(H11Protocol):
     """HTTP/1.1 and WebSockets only, whose own refusals carry a problem document."""
 
     _refused = False
@@ -222,7 +225,7 @@ class _Protocol(H11Protocol):  # type: ignore[misc]
         ):
             headers, body = bare_problem(event.status_code)
             await super().stream_send(Response(STREAM_ID, headers, event.status_code))
-            if self.stream.scope.get("method") != "HEAD":
+            if self.stream is not None and self.stream.scope.get("method") != "HEAD":
                 await super().stream_send(Body(STREAM_ID, body))
             self._refused = True
         elif isinstance(event, EndBody) and self._refused:

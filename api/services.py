@@ -6,6 +6,7 @@ from attrs import field, frozen
 from quart import current_app
 
 from actors.directory import Sessions
+from actors.webhooks import Webhooks
 from runtime import Ref, Supervisor
 from storage.reads import Reads
 
@@ -31,6 +32,7 @@ class Services:
     writer: Ref
     reads: Reads
     hub: Ref
+    webhooks: Webhooks
     ready: Callable[[], str | None]
     """Why the gateway is not ready, or None when it is."""
     max_body_bytes: int = 1 << 20

@@ -14,7 +14,7 @@ from api.access import Scope, admit, admit_to_session
 from api.answers import answer, no_content
 from api.bodies import body_as, given_in_body, query_as
 from api.converter import camel
-from api.fields import Count, JsonObject, Limit, Name, Names, ProxyUrl, SessionId
+from api.fields import DEFAULT_LIMIT, Count, JsonObject, Limit, Name, Names, ProxyUrl, SessionId
 from api.routing import on_session
 from api.services import services
 from storage.rows import Json, Session
@@ -57,7 +57,7 @@ class _Listing:
     status: Names | None = None
     q: str | None = None
     cursor: str | None = None
-    limit: Limit = Limit(100)
+    limit: Limit = DEFAULT_LIMIT
 
 
 _SETTINGS = ("device_name", "proxy", "limits", "auto_read")
@@ -121,6 +121,7 @@ async def delete(session_id: str) -> Response:
     """Remove a session with its keys, messages, events and webhooks. The phone keeps its linked device."""
     await admit(Scope.ADMIN)
     await services().sessions.delete(session_id)
+    await services().webhooks.session_deleted(session_id)
     return no_content()
 
 

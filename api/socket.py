@@ -1,4 +1,4 @@
-"""`WS /api/ws`: the event log over a WebSocket, first what was missed, then live, each event once and in order.
+"""`WS /api/ws`: the event log over a WebSocket: first what was missed, then live, each event once, in order.
 
 The listener is registered before the table is read, and what comes from it is dropped up to the last position
 that was sent from the table: nothing falls between the two, and nothing comes twice.
@@ -148,7 +148,7 @@ class _Follower:
                 await hub.cast(Unsubscribe(listener))
 
     async def _drain(self, _: trio.CancelScope) -> None:
-        """Take what the client says, so that its close and its pongs are not stuck behind it; it has nothing to say."""
+        """Take what the client says: its close and its pongs come behind it, and it has nothing to say."""
         while True:
             await websocket.receive()
 

@@ -23,7 +23,7 @@ class Trace:
 
 
 def begin(scope: Any, given_id: str | None) -> Trace:
-    """Start the notes of a request; an `x-request-id` that a client or proxy gave is kept when it is a plain word."""
+    """Start the notes of a request; the `x-request-id` that it came with is kept when it is a plain word."""
     sane = given_id is not None and _REQUEST_ID.fullmatch(given_id) is not None
     started = Trace(request_id=str(given_id) if sane else uuid.uuid4().hex)
     scope[_SCOPE_KEY] = started

@@ -1,23 +1,22 @@
 """Webhooks: endpoints that are told of events, of one session or of all."""
 
-import base64
-import secrets
+from datetime import timedelta
 from typing import Any
 
 from attrs import frozen
 from quart import Blueprint, Response, request
 
 from actors.errors import SessionNotFound
+from actors.signature import new_secret
 from api.access import Scope, acting_on, admit
 from api.answers import answer, no_content
 from api.bodies import body_as, given_in_body
-from api.fields import EventName, HttpHeaders, Secret, WebUrl
+from api.fields import A_DAY, EventName, HttpHeaders, Seconds, Secret, WebUrl
 from api.refusals import NotFound
 from api.routing import in_session
 from api.services import services
 from storage.ids import new_id
-from storage.rows import Json, Webhook
-from storage.writes import Delete, Insert, Update
+from storage.rows import Json, Webhook, now
 
 routes = Blueprint("webhooks", __name__)
 
@@ -39,6 +38,11 @@ class _Changes:
     active: bool | None = None
 
 
+@frozen
+class _Rotation:
+    grace_seconds: Seconds = A_DAY
+
+
 @in_session(routes, "POST", "/webhooks")
 async def create(session_id: str | None = None) -> Response:
     """A new endpoint, told of what happens from now on; its secret is shown this once."""
@@ -51,14 +55,12 @@ async def create(session_id: str | None = None) -> Response:
         session_id=owner,
         url=new.url,
         events=new.events,
-        secret=new.secret or _new_secret(),
+        secret=new.secret or new_secret(),
         active=new.active,
         headers=new.headers or {},
         cursor=await services().reads.last_position(),
     )
-    await services().writer.call(Insert(row))
-    shown = {"webhook": webhook_view(row), "secret": row.secret}
-    return answer(shown, 201, {"cache-control": "no-store"})
+    return _shown_once(await services().webhooks.create(row), 201)
 
 
 @in_session(routes, "GET", "/webhooks")
@@ -88,7 +90,7 @@ async def patch(webhook_id: str, session_id: str | None = None) -> Response:
 async def delete(webhook_id: str, session_id: str | None = None) -> Response:
     """Tell this endpoint no more."""
     row = await _stored(Scope.SETTINGS, session_id, webhook_id)
-    await services().writer.call(Delete(Webhook, row.id))
+    await services().webhooks.delete(row.id)
     return no_content()
 
 
@@ -104,13 +106,30 @@ async def resume(webhook_id: str, session_id: str | None = None) -> Response:
     return await _changed(await _stored(Scope.SETTINGS, session_id, webhook_id), {"active": True})
 
 
+@in_session(routes, "POST", "/webhooks/<webhook_id>/rotate-secret")
+async def rotate_secret(webhook_id: str, session_id: str | None = None) -> Response:
+    """A new secret; for `graceSeconds` the old one signs too, while the receiver changes over."""
+    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
+    rotation = await body_as(_Rotation)
+    until = now() + timedelta(seconds=rotation.grace_seconds)
+    changes = {"secret": new_secret(), "previous_secret": row.secret, "previous_secret_until": until}
+    return _shown_once(await _update(row, changes), 200)
+
+
 async def _changed(row: Webhook, changes: dict[str, Any]) -> Response:
-    if changes:
-        written = await services().writer.call(Update(Webhook, row.id, changes))
-        if not written.applied:
-            raise NotFound("webhook", row.id)
-        row = written.row
-    return answer(webhook_view(row))
+    return answer(webhook_view(await _update(row, changes) if changes else row))
+
+
+async def _update(row: Webhook, changes: dict[str, Any]) -> Webhook:
+    updated = await services().webhooks.update(row.id, changes)
+    if updated is None:
+        raise NotFound("webhook", row.id)
+    return updated
+
+
+def _shown_once(row: Webhook, status: int) -> Response:
+    shown = {"webhook": webhook_view(row), "secret": row.secret}
+    return answer(shown, status, {"cache-control": "no-store"})
 
 
 async def _owner(scope: Scope, session_id: str | None) -> str | None:
@@ -128,10 +147,6 @@ async def _stored(scope: Scope, session_id: str | None, webhook_id: str) -> Webh
     if row is None or (owner is not None and row.session_id != owner):
         raise NotFound("webhook", webhook_id)
     return row
-
-
-def _new_secret() -> str:
-    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def webhook_view(row: Webhook) -> Json:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.stage import Stage, running_api
-from tests.storage.conftest import admin, database, server, template
+from tests.storage.conftest import admin, database, migrated, server
 
-__all__ = ["admin", "database", "server", "template"]
+__all__ = ["admin", "database", "migrated", "server"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx
 import trio
 from attrs import define, field
@@ -18,6 +19,7 @@ from actors.errors import NoQr, SessionError
 from actors.hub import Hub, Publish
 from actors.session import messages as ask
 from actors.session.settings import SessionConfig
+from actors.webhooks import Webhooks
 from api.app import create_app
 from api.server import Server
 from api.services import LoopbackControl, Services
@@ -128,8 +130,6 @@ class Stage:
         self, *, session_id: str | None = None, scopes: tuple[str, ...] = ("admin",), **row: Any
     ) -> str:
         """Store a key and give it."""
-        import attrs
-
         minted = mint(name="a key", session_id=session_id, scopes=scopes)
         await self.services.writer.call(Insert(attrs.evolve(minted.row, **row)))
         return minted.plain
@@ -155,6 +155,10 @@ async def running_api(
 
     async def publish(committed: Committed) -> None:
         await root.ref("hub").cast(Publish(committed.events))
+        webhooks.wake(committed.events)
+
+    async def run_webhooks(*, task_status: trio.TaskStatus[Supervisor]) -> None:
+        await webhooks.run(task_status=task_status)
 
     sessions = DynamicSupervisor(
         template=ChildSpec("session", partial(ScriptedSession, scripts=scripts)), intensity=100, id="sessions"
@@ -163,9 +167,11 @@ async def running_api(
         [
             ChildSpec("hub", partial(Hub, capacity=listener_capacity)),
             ChildSpec("writer", partial(Writer, dsn=database, publish=publish, batch_ms=1)),
+            ChildSpec("webhooks", run_webhooks, type=ChildType.SUPERVISOR),
             ChildSpec("sessions", sessions.run, type=ChildType.SUPERVISOR),
         ]
     )
+    webhooks = Webhooks(supervisor=DynamicSupervisor(id="webhooks"), writer=root.ref("writer"), reads=reads)
     async with trio.open_nursery() as nursery:
         await nursery.start(root.run)
         writer: Ref = root.ref("writer")
@@ -176,6 +182,7 @@ async def running_api(
             writer=writer,
             reads=reads,
             hub=root.ref("hub"),
+            webhooks=webhooks,
             ready=ready,
             loopback=loopback,
         )

@@ -176,7 +176,10 @@ async def test_http_2_is_not_spoken() -> None:
     async with serving() as address:
         answer = await exchange(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 ")
-        upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"
+        upgrade = (
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\n"
+            b"Upgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"
+        )
         assert (await exchange(address, upgrade)).endswith(b"\r\n\r\noo")
 
 

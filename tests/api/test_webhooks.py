@@ -1,0 +1,112 @@
+"""Webhooks over HTTP: made, changed and forgotten; the deliveries themselves have tests of their own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from api.server import Server
+from tests.api.stage import Stage
+
+NEW = {"url": "https://example.com/hook", "events": ["messages.upsert"]}
+
+
+@asynccontextmanager
+async def endpoint() -> AsyncIterator[tuple[str, trio.MemoryReceiveChannel[bytes]]]:
+    """A webhook's receiver: its URL, and the bodies it was sent."""
+    put, bodies = trio.open_memory_channel[bytes](100)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        put.send_nowait(body)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with trio.open_nursery() as nursery:
+        host, port = await nursery.start(Server(app=app, graceful_timeout=0).start)
+        yield f"http://{host}:{port}/", bodies
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_secret_is_shown_once_and_headers_only_by_name(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        made = await own.post("/api/webhooks", json={**NEW, "headers": {"authorization": "Bearer geheim"}})
+        assert made.status_code == 201
+        assert made.json()["secret"].startswith("whsec_")
+        webhook = made.json()["webhook"]
+        assert (webhook["sessionId"], webhook["headers"]) == ("ana", ["authorization"])
+        got = await own.get(f"/api/webhooks/{webhook['id']}")
+        assert got.json() == webhook
+        listed = await own.get("/api/webhooks")
+        assert listed.json() == {"webhooks": [webhook]}
+        for answer in (got, listed):
+            assert made.json()["secret"] not in answer.text
+            assert "geheim" not in answer.text
+
+
+async def test_a_webhook_is_told_of_what_happens_after_it_was_made_but_not_while_paused(stage: Stage) -> None:
+    async with await stage.session("ana") as own, endpoint() as (url, bodies):
+        await stage.event("ana", 1)
+        made = await own.post("/api/webhooks", json={"url": url, "events": ["messages.upsert"]})
+        path = f"/api/webhooks/{made.json()['webhook']['id']}"
+        await stage.event("ana", 2)
+        with trio.fail_after(5):
+            assert b'"number":2' in await bodies.receive()
+        assert (await own.post(f"{path}/pause")).json()["active"] is False
+        await stage.event("ana", 3)
+        assert (await own.post(f"{path}/resume")).json()["active"] is True
+        with trio.fail_after(5):
+            assert b'"number":3' in await bodies.receive()
+        assert (await own.delete(path)).status_code == 204
+        assert (await own.get(path)).json()["code"] == "webhook_not_found"
+        await stage.event("ana", 4)
+        assert bodies.statistics().current_buffer_used == 0
+
+
+async def test_an_admin_has_webhooks_of_all_sessions_and_a_session_its_own(stage: Stage) -> None:
+    async with await stage.session("ana") as ana, await stage.session("budi") as budi:
+        for_all = (await stage.client.post("/api/webhooks", json=NEW)).json()["webhook"]
+        of_ana = (await stage.client.post("/api/sessions/ana/webhooks", json=NEW)).json()["webhook"]
+        assert (for_all["sessionId"], of_ana["sessionId"]) == (None, "ana")
+        assert (await ana.get("/api/webhooks")).json() == {"webhooks": [of_ana]}
+        assert len((await stage.client.get("/api/webhooks")).json()["webhooks"]) == 2
+        for path in (of_ana["id"], for_all["id"]):
+            assert (await budi.get(f"/api/webhooks/{path}")).json()["code"] == "webhook_not_found"
+            assert (await budi.delete(f"/api/webhooks/{path}")).json()["code"] == "webhook_not_found"
+    missing = await stage.client.post("/api/sessions/nobody/webhooks", json=NEW)
+    assert missing.json()["code"] == "session_not_found"
+
+
+async def test_a_patch_changes_what_it_names_and_a_rotation_keeps_the_old_secret_for_a_while(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        made = (await own.post("/api/webhooks", json=NEW)).json()
+        path = f"/api/webhooks/{made['webhook']['id']}"
+        changed = (await own.patch(path, json={"events": None, "headers": {"x-a": "b"}})).json()
+        assert (changed["url"], changed["events"], changed["headers"]) == (NEW["url"], [], ["x-a"])
+        rotated = (await own.post(f"{path}/rotate-secret", json={"graceSeconds": 60})).json()
+        assert rotated["secret"] != made["secret"]
+        stored = await stage.services.reads.webhook(made["webhook"]["id"])
+        assert stored is not None
+        assert stored.previous_secret == made["secret"]
+
+
+async def test_what_could_not_work_is_refused(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        for body, path in [
+            ({}, "url"),
+            ({"url": "ftp://example.com"}, "url"),
+            ({"url": "https://user:pw@example.com"}, "url"),
+            ({"url": "https://"}, "url"),
+            ({"url": "https://a:99999"}, "url"),
+            ({**NEW, "events": ["messages.upsrt"]}, "events[0]"),
+            ({**NEW, "secret": "whsec_short"}, "secret"),
+            ({**NEW, "headers": {"Host": "x"}}, "headers.Host"),
+            ({**NEW, "headers": {"a": "b\r\nc: d"}}, "headers.a"),
+        ]:
+            answer = await own.post("/api/webhooks", json=body)
+            assert answer.status_code == 400, body
+            assert [error["path"] for error in answer.json()["errors"]] == [path]
