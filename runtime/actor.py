@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Actor:
     """Subclass it, and give the class (or a functools.partial of it) to a ChildSpec as `start`.
 
-    Each life is a new instance. An exception from a method, or from a task in `nursery`, ends the life; one of
-    the `domain_errors`, raised by `handle`, is an answer instead.
+    Each life is a new instance. An exception from a method, or from a task in `nursery`, ends the life; one
+    of the `domain_errors`, raised by `handle`, is an answer instead.
     """
 
     domain_errors: ClassVar[tuple[type[Exception], ...]] = ()

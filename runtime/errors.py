@@ -1,6 +1,6 @@
 """Everything the runtime itself raises: one base, leaves that are facts with fields."""
 
-# ruff: noqa: A002, N818 - `id` is the field's public name, and a leaf is named for its fact
+# ruff: noqa: A002 - `id` is the field's public name
 
 from __future__ import annotations
 

@@ -49,10 +49,6 @@ class MailboxStats:
     """Seconds that the oldest waiting message has waited; None when none waits."""
 
 
-_ADMITTED = outcome.Value(True)
-_REFUSED = outcome.Value(False)
-
-
 def _nobody_is_told(_envelope: Envelope, _reason: str) -> None:
     """A mailbox outside any supervisor."""
 
@@ -197,7 +193,7 @@ class Mailbox:
             if task is None:
                 self._lose_unless_abandoned(envelope)
             else:
-                trio.lowlevel.reschedule(task, _REFUSED)
+                trio.lowlevel.reschedule(task, outcome.Value(False))
 
     def stats(self, now: float) -> MailboxStats:
         oldest = self._user[0] if self._user else None
@@ -212,7 +208,7 @@ class Mailbox:
         envelope, task = self._waiting.popitem(last=False)
         self._user.append(envelope)
         if task is not None:
-            trio.lowlevel.reschedule(task, _ADMITTED)
+            trio.lowlevel.reschedule(task, outcome.Value(True))
 
     def _lose_unless_abandoned(self, envelope: Envelope) -> None:
         if envelope.reply is None or not envelope.reply.abandoned:

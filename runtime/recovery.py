@@ -102,7 +102,7 @@ class Recovery:
                 left = await self._carry_out(recovery)
 
     def _first_failed(self, slot: Slot) -> Slot:
-        """Of the dead that nobody answers for yet the first in start order, where one recovery covers several.
+        """Of the dead that nobody answers for yet, the first in start order; one recovery covers several.
 
         Those that died in one step come in no order of their own.
         """

@@ -235,11 +235,14 @@ class Supervisor:
     async def terminate_child(self, id: str) -> None:
         """Stops a child and keeps it stopped; it goes on when its caller is cancelled.
 
-        One at rest already stays as it is. Raises ChildNotFound, NotRunning.
+        One that has ended already stays as it is; a failed one is stopped from then on. Raises ChildNotFound,
+        NotRunning.
         """
 
         async def terminate(slot: Slot) -> None:
             await self._stop_together([slot])
+            if slot.state is State.FAILED:
+                self._children.lay_to_rest(slot, State.STOPPED)
 
         await self._locked(id, terminate)
 
