@@ -8,6 +8,7 @@ from attrs import field, frozen
 from storage.ids import new_id
 from storage.rows import Key
 
+ADMIN_SCOPES = ("admin",)  # all of them, on every session
 _PREFIX_LENGTH = 11  # "tz_" and eight characters: enough to tell keys apart, nothing to guess the rest from
 
 

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -159,6 +160,7 @@ def _serve(program: Callable[["Config", Path], Awaitable[None]], config: "Config
     import trio
 
     from api import logs
+    from api.stopping import until_signalled
     from runtime import SupervisionError
     from storage.errors import StorageError
 
@@ -167,7 +169,7 @@ def _serve(program: Callable[["Config", Path], Awaitable[None]], config: "Config
     except ValueError as error:
         raise UsageError(f"TERZETTO_LOG_LEVEL: {error}") from None
     try:
-        trio.run(program, config, data)
+        trio.run(until_signalled, partial(program, config, data))
     except* (SupervisionError, StorageError, OSError) as group:
         raise Failure(_reason(group)) from None
     return 0

@@ -188,6 +188,8 @@ class Session:
     per_minute: int = _whole(10, least=1)
     burst: int = _whole(10, least=1)
     queue: int = _whole(100)
+    settling: float = _seconds(3, above=False)
+    """What a new device gets to receive its keys and settings, before its client moves to a shared cell."""
     liveness_window: float = _seconds(90)
     """Without a sign of life from WhatsApp for so long, the session is connected anew."""
     backoff: BackoffTimes = BackoffTimes(min=1, max=60)
@@ -270,7 +272,7 @@ class Supervision:
     cells: Dynamic = Dynamic(backoff=BackoffTimes(min=0.2, max=30))
     sessions: Dynamic = Dynamic(
         backoff=BackoffTimes(min=1, max=60, max_failures=10),
-        mailbox=MailboxBounds(capacity=1000, overflow=Overflow.REJECT),
+        mailbox=MailboxBounds(capacity=1000),
     )
     api: Worker = Worker(backoff=BackoffTimes(min=0.2, max=10))
 

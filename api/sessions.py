@@ -229,5 +229,6 @@ def _status_view(status: SessionStatus) -> Json:
         "restarts": status.restarts,
         "lastError": status.last_error,
         "liveness": {"lastInboundAt": status.last_inbound_at, "lastPongAt": status.last_pong_at},
+        "cell": status.cell,
         "lease": None,
     }

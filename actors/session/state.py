@@ -40,6 +40,7 @@ class Policy:
     start_window: float = 60.0  # from a client's start to its login or first code
     pairing_window: float = 180.0  # one round of QR codes: 60 s and 5 times 20 s, and some grace
     pairing_rounds: int = 5
+    settling: float = 3.0  # what a new device gets to receive its keys and settings before it moves
     reconnect_window: float = 90.0  # what the library gets to come back by itself
     restricted_retry: float = 3600.0  # when WhatsApp did not say how long
     backoff: Backoff = field(factory=lambda: Backoff(min=0.2, max=60.0, factor=2.0, jitter=0.5))
@@ -270,10 +271,10 @@ def _linked(m: Machine, now: float, policy: Policy) -> Step:
         return m, ()
     if not m.disposable:
         return evolve(m, state=SessionState.CONNECTED, connected_at=now, due=None, error=None), ()
-    # Paired and proven: from its disposable cell to a shared one.
-    m, effects = _ended(m, SessionState.STARTING)
-    m, more = _attach(m, now, policy)
-    return m, effects + more
+    if m.connected_at is not None:
+        return m, ()
+    # Paired and proven. What the phone sends a new device may still be on its way: then to a shared cell.
+    return evolve(m, connected_at=now, due=now + policy.settling), ()
 
 
 def _unstable(m: Machine, now: float, policy: Policy) -> Machine:
@@ -300,6 +301,10 @@ def _due(m: Machine, now: float, policy: Policy) -> Step:
     if not m.hosted:
         return _attach(m, now, policy)
     match m.state:
+        case SessionState.STARTING if m.disposable and m.connected_at is not None:
+            m, effects = _ended(m, SessionState.STARTING)
+            m, more = _attach(m, now, policy)
+            return m, effects + more
         case SessionState.STARTING:
             return _lost(m, "WhatsApp did not answer in time", now, policy)
         case SessionState.PAIRING:

@@ -44,7 +44,10 @@ def test_a_paired_session_starts_without_pairing() -> None:
 def test_a_session_that_just_paired_moves_to_a_shared_cell() -> None:
     pairing = run(IDLE, s.StartAsked(), s.CodeShown(), s.PairingDone())
     assert pairing.paired
-    moved, effects = advance(pairing, s.LinkUp(), 5.0, POLICY)
+    settling, effects = advance(pairing, s.LinkUp(), 5.0, POLICY)
+    assert effects == ()
+    assert settling.due == 5.0 + POLICY.settling
+    moved, effects = advance(settling, s.Due(), settling.due, POLICY)
     assert effects == (Detach(), Attach(pairing=False))
     assert moved.state is SessionState.STARTING
     assert run(moved, s.LinkUp()).state is SessionState.CONNECTED

@@ -1,0 +1,323 @@
+"""The composition root: all that the gateway is made of, put together and supervised.
+
+root            one_for_one
+├─ storage      the writer
+├─ hub          WebSocket listeners
+├─ webhooks     one actor per endpoint
+├─ cells        one actor per client process
+├─ sessions     one actor per WhatsApp session
+└─ api          the HTTP server
+"""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import trio
+from attrs import frozen
+
+from actors.apikeys import ADMIN_SCOPES, digest, mint
+from actors.cells import CellConfig, CellPool
+from actors.delivery import Schedule
+from actors.directory import Sessions
+from actors.hub import Hub, Publish
+from actors.session.actor import SessionActor
+from actors.session.inbound import Key, update_data
+from actors.session.settings import Limits, SessionConfig
+from actors.session.state import Policy
+from actors.webhooks import Webhooks
+from actors.whatsapp.errors import CellError
+from api.app import create_app
+from api.config import Config
+from api.running import Running, leave
+from api.server import Server
+from api.services import LoopbackControl, Services
+from api.version import version
+from runtime import ChildSpec, ChildType, DynamicSupervisor, OnExhausted, Ref, Supervisor
+from storage import (
+    Committed,
+    Insert,
+    Message,
+    MessageStatus,
+    NewEvent,
+    Reads,
+    Storage,
+    Writer,
+    mark_interrupted,
+    open_storage,
+)
+
+log = logging.getLogger("gateway")
+
+FILE = "gateway.json"
+ADMIN_KEY = "TERZETTO_ADMIN_KEY"
+
+
+@frozen
+class Gateway:
+    """A gateway that serves: where, and its sessions."""
+
+    running: Running
+    sessions: Sessions
+
+
+async def serve(config: Config, data: Path) -> None:
+    """Serve until cancelled."""
+    async with open_gateway(config, data, data / FILE) as gateway:
+        leave(data / FILE, gateway.running)
+        print(f"terzetto: {gateway.running.url}", flush=True)  # noqa: T201
+        await trio.sleep_forever()
+
+
+@asynccontextmanager
+async def open_gateway(
+    config: Config, data: Path, file: Path, loopback: LoopbackControl | None = None
+) -> AsyncIterator[Gateway]:
+    """Run a gateway on a data directory while the block lasts; `file` is where it leaves its address.
+
+    Raises OSError when another gateway runs on the directory, StorageError when there is no database, and
+    what the supervision tree ends with when it cannot start or go on.
+    """
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _only_one(data):
+        async with open_storage(
+            config.storage.dsn or data / "postgres", readers=config.storage.readers
+        ) as storage:
+            tree = _Tree(config, data, storage, loopback)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(tree.root.run)
+                key = await _admin_key(storage.reads, tree.writer, file)
+                tree.ready = True
+                yield Gateway(Running(tree.url, key), tree.sessions)
+                nursery.cancel_scope.cancel()
+
+
+class _Tree:
+    """The supervision tree and what its children share."""
+
+    def __init__(
+        self, config: Config, data: Path, storage: Storage, loopback: LoopbackControl | None
+    ) -> None:
+        tree = config.supervision
+        self._config = config
+        self._reads = storage.reads
+        self.ready = False
+        self.root = Supervisor(
+            (
+                ChildSpec(
+                    "storage",
+                    partial(
+                        Writer,
+                        dsn=storage.dsn,
+                        publish=self._publish,
+                        batch_rows=config.storage.batch_rows,
+                        batch_ms=config.storage.batch_ms,
+                    ),
+                    shutdown=tree.storage.shutdown,
+                    backoff=tree.storage.backoff.policy(),
+                    mailbox=tree.storage.mailbox.mailbox,
+                ),
+                ChildSpec(
+                    "hub",
+                    partial(Hub, capacity=config.hub.listener_capacity),
+                    shutdown=tree.hub.shutdown,
+                    backoff=tree.hub.backoff.policy(),
+                    mailbox=tree.hub.mailbox.mailbox,
+                ),
+                ChildSpec("webhooks", self._run_webhooks, type=ChildType.SUPERVISOR),
+                ChildSpec("cells", self._run_cells, type=ChildType.SUPERVISOR),
+                ChildSpec("sessions", self._run_sessions, type=ChildType.SUPERVISOR),
+                ChildSpec(
+                    "api", self._run_api, shutdown=tree.api.shutdown, backoff=tree.api.backoff.policy()
+                ),
+            ),
+            strategy=tree.root.strategy,
+            intensity=tree.root.intensity,
+            period=tree.root.period,
+        )
+        self.writer = self.root.ref("storage")
+        self._hub = self.root.ref("hub")
+        self._cells = DynamicSupervisor(id="cells", intensity=tree.cells.intensity, period=tree.cells.period)
+        self._pool = CellPool(_cell_config(config), self._cells)
+        session = SessionConfig(
+            data=data,
+            limits=Limits(
+                per_minute=config.session.per_minute, burst=config.session.burst, queue=config.session.queue
+            ),
+            policy=Policy(backoff=config.session.backoff.policy(), settling=config.session.settling),
+            liveness_window=config.session.liveness_window,
+        )
+        webhooks = config.webhooks
+        self._webhooks = Webhooks(
+            supervisor=DynamicSupervisor(
+                id="webhooks", intensity=tree.webhooks.intensity, period=tree.webhooks.period
+            ),
+            writer=self.writer,
+            reads=self._reads,
+            schedule=Schedule(backoff=webhooks.backoff.policy(), give_up_after=webhooks.give_up_after),
+            timeout=webhooks.timeout,
+            connect_timeout=webhooks.connect_timeout,
+            connections=webhooks.connections,
+            backoff=tree.webhooks.backoff.policy(OnExhausted.GIVE_UP),
+            shutdown=tree.webhooks.shutdown,
+        )
+        self.sessions = Sessions(
+            supervisor=DynamicSupervisor(
+                id="sessions",
+                intensity=tree.sessions.intensity,
+                period=tree.sessions.period,
+                template=ChildSpec(
+                    "session",
+                    partial(
+                        SessionActor, config=session, pool=self._pool, writer=self.writer, reads=self._reads
+                    ),
+                    shutdown=tree.sessions.shutdown,
+                    backoff=tree.sessions.backoff.policy(OnExhausted.GIVE_UP),
+                    mailbox=tree.sessions.mailbox.mailbox,
+                ),
+            ),
+            writer=self.writer,
+            reads=self._reads,
+            config=session,
+        )
+        self._app = create_app(
+            Services(
+                version=version(),
+                root=self.root,
+                sessions=self.sessions,
+                writer=self.writer,
+                reads=self._reads,
+                hub=self._hub,
+                webhooks=self._webhooks,
+                ready=self._unready,
+                max_body_bytes=config.api.max_body_bytes,
+                loopback=loopback,
+            )
+        )
+        self._host, self._port = config.api.address
+
+    async def _publish(self, committed: Committed) -> None:
+        """Nothing is announced that is not stored: this runs after each commit, in their order."""
+        if committed.events:
+            await self._hub.cast(Publish(committed.events))
+            self._webhooks.wake(committed.events)
+        for session_id, seq in committed.journal.items():
+            self._pool.acknowledge(session_id, seq)
+
+    async def _run_webhooks(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
+        """The deliveries to all webhooks."""
+        await self._webhooks.run(task_status=task_status)
+
+    async def _run_cells(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
+        """The cells, with the warm spare; sessions can do without that for the moment."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._cells.run)
+            try:
+                await self._pool.warm()
+            except CellError as error:
+                log.warning("no_spare_cell error=%s", error)
+            task_status.started(self._cells)
+
+    async def _run_sessions(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
+        """The sessions, each stored one with its actor."""
+        await mark_interrupted(self._reads, self.writer, _interrupted)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.sessions.supervisor.run)
+            await self.sessions.load()
+            task_status.started(self.sessions.supervisor)
+
+    async def _run_api(self, *, task_status: trio.TaskStatus[tuple[str, int]]) -> None:
+        """The HTTP server; started again, it is where it was."""
+        api = self._config.api
+        server = Server(
+            app=self._app,
+            host=self._host,
+            port=self._port,
+            read_timeout=api.read_timeout,
+            send_timeout=api.send_timeout,
+            graceful_timeout=api.graceful_timeout,
+            websocket_max_message_bytes=api.websocket_max_message_bytes,
+            websocket_ping_interval=api.websocket_ping_interval,
+        )
+        async with trio.open_nursery() as nursery:
+            address = await nursery.start(server.start)
+            self._port = address[1]
+            task_status.started(address)
+
+    @property
+    def url(self) -> str:
+        """Where the API is served."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def _unready(self) -> str | None:
+        """Why the gateway is not ready for requests."""
+        return None if self.ready else "starting"
+
+
+def _interrupted(message: Message) -> NewEvent:
+    """The messages.update of a message whose sending was cut short by the gateway's own end."""
+    key = Key(chat=message.chat, chat_alt=None, from_me=True, id=message.public_id)
+    return NewEvent(
+        "messages.update", update_data(key, MessageStatus.UNKNOWN, datetime.now(UTC), "interrupted")
+    )
+
+
+def _cell_config(config: Config) -> CellConfig:
+    cells, whatsapp = config.cells, config.whatsapp
+    return CellConfig(
+        sessions_per_cell=cells.sessions_per_cell,
+        spare=cells.spare,
+        memory_limit_mb=cells.memory_limit_mb,
+        max_starts=cells.max_starts,
+        ping_interval=cells.ping_interval,
+        ping_timeout=cells.ping_timeout,
+        stop_timeout=cells.stop_timeout,
+        journal_bound_mb=cells.journal_bound_mb,
+        proxy=whatsapp.proxy or None,
+        ca_file=whatsapp.ca_file or None,
+        root_key=whatsapp.root_key or None,
+        backoff=config.supervision.cells.backoff.policy(OnExhausted.GIVE_UP),
+        shutdown=config.supervision.cells.shutdown,
+    )
+
+
+async def _admin_key(reads: Reads, writer: Ref, file: Path) -> str:
+    """An admin key for who runs this: from the environment, kept from an earlier start, or made now."""
+    given = os.environ.get(ADMIN_KEY)
+    kept = given or _kept_key(file)
+    if kept is not None:
+        row = await reads.key_by_hash(digest(kept))
+        if row is not None and row.session_id is None and row.revoked_at is None:
+            return kept
+    if given is not None:
+        await writer.call(Insert(mint(name=ADMIN_KEY, session_id=None, scopes=ADMIN_SCOPES, plain=given).row))
+        return given
+    made = mint(name="first start", session_id=None, scopes=ADMIN_SCOPES)
+    await writer.call(Insert(made.row))
+    print(f"terzetto: the admin key, shown this once: {made.plain}", flush=True)  # noqa: T201
+    return made.plain
+
+
+def _kept_key(file: Path) -> str | None:
+    try:
+        return str(json.loads(file.read_text())["adminKey"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Hold the data directory; the system gives it back when we end, however that happens."""
+    with (data / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(f"another gateway runs on {data}") from None
+        yield
