@@ -17,6 +17,7 @@ from pathlib import Path
 import hypercorn.trio
 import trio
 from hypercorn.config import Config
+from quart_trio import QuartTrio
 
 from loopback.control import control
 from loopback.network import Network
@@ -59,10 +60,7 @@ async def _run(arguments: argparse.Namespace) -> None:
                 port=arguments.proxy_port,
             )
             proxy_port: int = await nursery.start(serve)
-            serve_control = partial(
-                hypercorn.trio.serve, control(network, token), config, shutdown_trigger=trio.sleep_forever
-            )
-            (control_url,) = await nursery.start(serve_control)
+            control_url: str = await nursery.start(_serve_control, control(network, token), config)
             _announce(
                 data / "network.json",
                 {
@@ -78,6 +76,26 @@ async def _run(arguments: argparse.Namespace) -> None:
             nursery.cancel_scope.cancel()
     finally:
         network.close()
+
+
+async def _serve_control(
+    app: QuartTrio, config: Config, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve the API for ever; the task is started with its address.
+
+    One connection that upgrades to WebSocket and talks nonsense ends hypercorn's server as a whole
+    (pgjones/hypercorn#225). It is begun again on the same port then, and the network goes on meanwhile.
+    """
+    serve = partial(hypercorn.trio.serve, app, config, shutdown_trigger=trio.sleep_forever)
+    while True:
+        try:
+            async with trio.open_nursery() as nursery:
+                (address,) = await nursery.start(serve)
+                task_status.started(address)
+                task_status = trio.TASK_STATUS_IGNORED
+                config.bind = [address.removeprefix("http://")]
+        except ExceptionGroup:
+            logging.getLogger("loopback").exception("control_failed")
 
 
 def _announce(path: Path, where: dict[str, str | int]) -> None:

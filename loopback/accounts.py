@@ -25,7 +25,6 @@ class Device:
     signed_identity: bytes = (
         b""  # ADVSignedDeviceIdentity with both signatures; empty until the device signed
     )
-    platform: str = ""
     linked: int = 0  # Unix seconds
     greeted: bool = False  # whether the phone has shared the settings keys with it
 
@@ -43,7 +42,6 @@ class Account:
     watchers: set[str] = Factory(set)  # lids of accounts that asked for this one's devices
     blocked: set[str] = Factory(set)  # lids whose messages do not reach this account
     privacy: dict[str, str] = Factory(dict)
-    trusts: dict[str, int] = Factory(dict)  # lid to the time of the privacy token given to it
     about: str = ""
     about_set: int = 0
     picture: str = ""  # "id path" of the profile picture, empty for none

@@ -1,4 +1,4 @@
-"""A client's connection as the network sees it: stanzas leave in order, each after what it tells is stored."""
+"""A client's connection as the network sees it: stanzas leave in order, each after its news is stored."""
 
 import math
 from collections.abc import Callable

@@ -3,10 +3,14 @@
 JSON in camelCase, errors as `application/problem+json`, a bearer token on every call.
 """
 
+import base64
+import binascii
+import re
 import secrets
 from typing import Any
 
 import trio
+from google.protobuf.message import DecodeError
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
@@ -14,16 +18,26 @@ from werkzeug.exceptions import HTTPException
 from loopback import proto
 from loopback.accounts import Device
 from loopback.answers import Refused
+from loopback.attachments import KINDS, Attachment, message_with, open_attachment
 from loopback.faults import Fault, Kind
 from loopback.network import Network
 from loopback.pairing import PairingFailed
 from loopback.phone import InboxMessage, Phone, SentMessage
 from loopback.problems import FLAG, NUMBER, OPTIONAL, PHONE_NUMBER, TEXT, Field, Problem, read
+from loopback.signal import SignalError
 from loopback.wire.node import GROUP, GROUPS, JID, PN, Node
 
 __all__ = ["control"]
 
 AT_ONCE = {Kind.DROP, Kind.STREAM_ERROR, Kind.REPLACED}
+OBJECT = Field(dict, "must be an object")
+MEDIA = {
+    "kind": Field(str, f"must be one of {', '.join(KINDS)}", pattern=re.compile("|".join(KINDS))),
+    "data": TEXT,
+    "mimetype": TEXT,
+    "fileName": OPTIONAL(TEXT),
+    "caption": OPTIONAL(TEXT),
+}
 FAULT = {
     "kind": TEXT,
     "phone": OPTIONAL(PHONE_NUMBER),
@@ -138,9 +152,9 @@ def control(network: Network, token: str) -> QuartTrio:
     @app.post("/phones/<number>/messages")
     async def write(number: str) -> tuple[Any, int]:
         phone = phone_of(number)
-        given = await body(to=TEXT, message=TEXT)
+        given = await body(to=TEXT, message=OPTIONAL(TEXT), media=OPTIONAL(OBJECT), raw=OPTIONAL(TEXT))
         try:
-            sent = phone.write(_chat(given["to"]), proto.e2e.Message(conversation=given["message"]))
+            sent = phone.write(_chat(given["to"]), _content(network, given))
         except LookupError as unknown:
             raise Problem(404, "unknown-chat", "The phone cannot write there", str(unknown)) from unknown
         network.store.commit()
@@ -149,6 +163,27 @@ def control(network: Network, token: str) -> QuartTrio:
     @app.get("/phones/<number>/messages")
     async def inbox(number: str) -> Any:
         return {"messages": [_received(message) for message in phone_of(number).inbox]}
+
+    @app.get("/phones/<number>/messages/<message_id>/media")
+    async def download(number: str, message_id: str) -> Response:
+        phone = phone_of(number)
+        try:
+            message = proto.e2e.Message.FromString(phone.find(message_id).raw)
+            mimetype, data = open_attachment(message, network.media)
+        except LookupError as missing:
+            raise Problem(404, "no-media", "There is no such file", str(missing)) from missing
+        except SignalError as damaged:
+            raise Problem(502, "media-damaged", "The file is damaged", str(damaged)) from damaged
+        return Response(data, content_type=mimetype)
+
+    @app.post("/phones/<number>/messages/<message_id>/read")
+    async def mark_read(number: str, message_id: str) -> Any:
+        try:
+            phone_of(number).read(message_id)
+        except LookupError as missing:
+            raise Problem(404, "unknown-message", "No such message has reached the phone") from missing
+        network.store.commit()
+        return {}
 
     @app.get("/phones/<number>/sent")
     async def sent(number: str) -> Any:
@@ -228,6 +263,25 @@ def control(network: Network, token: str) -> QuartTrio:
     return app
 
 
+def _content(network: Network, given: dict[str, Any]) -> Any:
+    """The waE2E.Message asked for: a text, a file, or whatever `raw` holds."""
+    if sum(given[field] is not None for field in ("message", "media", "raw")) != 1:
+        errors = [{"path": "message", "message": "exactly one of message, media and raw is required"}]
+        raise Problem(422, "invalid-fields", "Some fields are not right", errors=errors)
+    if given["message"] is not None:
+        return proto.e2e.Message(conversation=given["message"])
+    try:
+        if given["raw"] is not None:
+            return proto.e2e.Message.FromString(base64.b64decode(given["raw"], validate=True))
+        file = read(given["media"], MEDIA)
+        data = base64.b64decode(file["data"], validate=True)
+    except (binascii.Error, DecodeError) as malformed:
+        errors = [{"path": "raw" if given["raw"] else "media.data", "message": "is not what it should be"}]
+        raise Problem(422, "invalid-fields", "Some fields are not right", errors=errors) from malformed
+    attachment = Attachment(file["kind"], data, file["mimetype"], file["fileName"], file["caption"])
+    return message_with(attachment, network.media)
+
+
 def _chat(to: str) -> JID:
     """A phone number, or a group's address."""
     try:
@@ -265,6 +319,7 @@ def _received(message: InboxMessage) -> dict[str, Any]:
         "type": message.type,
         "text": message.text,
         "timestamp": message.timestamp,
+        "raw": base64.b64encode(message.raw).decode(),
     }
 
 

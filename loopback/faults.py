@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from loopback.wire.gate import Fault as GateFault
-from loopback.wire.gate import Refuse, Stage
+from loopback.wire.gate import Refuse, Stage, Stall
 
 __all__ = ["Fault", "Faults", "Kind"]
 
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     STALL = "stall"  # links stay open, nothing is sent
     REFUSE_LOGIN = "refuseLogin"  # <failure reason=code>
     REFUSE_CONNECTION = "refuseConnection"  # the proxy answers 503 to everybody
+    HANG_CONNECTION = "hangConnection"  # the proxy never answers
     DELAY = "delay"  # every stanza from the network comes delay_ms later
     ACK_ERROR = "ackError"  # sent messages are refused with an error code and go nowhere
     NO_ACK = "noAck"  # sent messages are delivered and not acknowledged
@@ -115,9 +116,12 @@ class Faults:
     def gate(self, host: str, stage: Stage) -> GateFault | None:
         """What befalls a new connection; for the proxy."""
         del host
-        if stage is Stage.CONNECT and (fault := self.strike(Kind.REFUSE_CONNECTION, None)) is not None:
-            return Refuse(fault.code or 503)
-        return None
+        if stage is not Stage.CONNECT:
+            return None
+        if self.strike(Kind.HANG_CONNECTION, None) is not None:
+            return Stall()
+        fault = self.strike(Kind.REFUSE_CONNECTION, None)
+        return Refuse(fault.code or 503) if fault is not None else None
 
     def _notify(self) -> None:
         self._changed.set()

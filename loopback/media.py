@@ -56,8 +56,8 @@ class Media:
                 return self._upload(kind, token, request.body)
             case "POST", _:
                 return HttpResponse(401)
-            case "GET", ["v", kind, token]:
-                data = self.get(kind, token)
+            case "GET", _:
+                data = self.at(request.target)
                 return HttpResponse(404) if data is None else HttpResponse(200, {}, data)
             case "DELETE", _:
                 return HttpResponse(200)  # a device is done with a file of its history; others may not be
@@ -74,12 +74,16 @@ class Media:
         # whatsmeow appends its own parameters with an ampersand: there must be a question mark already.
         return f"/v/{kind}/{token}?ccb=11-4&oh=loopback"
 
-    def get(self, kind: str, token: str) -> bytes | None:
-        """A file kept under that hash."""
-        if self._directory is None:
-            return self._files.get(f"{kind}.{token}")
-        path = self._directory / f"{kind}.{token}"
-        return path.read_bytes() if path.is_file() else None
+    def at(self, path: str) -> bytes | None:
+        """The file that a direct path, with or without a client's additions, leads to."""
+        match urlsplit(path).path.strip("/").split("/"):
+            case ["v", kind, token] if self._directory is None:
+                return self._files.get(f"{kind}.{token}")
+            case ["v", kind, token] if self._directory is not None:
+                file = self._directory / f"{kind}.{token}"
+                return file.read_bytes() if file.is_file() else None
+            case _:
+                return None
 
     def _upload(self, kind: str, token: str, data: bytes) -> HttpResponse:
         claimed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))

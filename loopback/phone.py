@@ -218,6 +218,29 @@ class Phone:
         data: bytes = e2e.Message(deviceSentMessage=wrapped).SerializeToString()
         return data
 
+    def read(self, message_id: str) -> None:
+        """The user reads a message, and whoever wrote it is told. Raises LookupError if it did not arrive."""
+        message = self.find(message_id)
+        writer = self._accounts.by_phone(message.sender)
+        if writer is not None and not message.from_me:
+            in_group = "@" in message.chat
+            self._read(
+                message.id,
+                JID.parse(message.chat) if in_group else writer.lid_jid,
+                writer.lid_jid if in_group else None,
+            )
+
+    def find(self, message_id: str) -> InboxMessage:
+        """A message that reached the phone. Raises LookupError."""
+        for message in reversed(self._inbox.values()):
+            if message.id == message_id:
+                return message
+        raise LookupError("no such message has reached the phone")
+
+    def _read(self, message_id: str, chat: JID, author: JID | None) -> None:
+        attrs: Attrs = {"id": message_id, "type": "read", "to": chat, "participant": author}
+        self._post.receipt(self.account, PHONE, Node("receipt", attrs))
+
     # --- Receiving ----------------------------------------------------------------------------------------
 
     def receive(self, node: Node) -> None:
@@ -292,9 +315,7 @@ class Phone:
         )
         self._remember(self._inbox, "inbox", entry, INBOX)
         if self.auto_read and not own:
-            participant = author.bare if sender.server == GROUP else None
-            attrs: Attrs = {"id": entry.id, "type": "read", "to": sender.bare, "participant": participant}
-            self._post.receipt(self.account, PHONE, Node("receipt", attrs))
+            self._read(entry.id, sender.bare, author.bare if sender.server == GROUP else None)
 
     def _confirm(self, node: Node, kind: str | None) -> None:
         attrs = _answer_attrs(node) | {"type": "peer_msg" if node.attr("category") == "peer" else kind}

@@ -145,8 +145,6 @@ class Profiles:
             if person is None:
                 continue
             given = int(token.attr("t") or time.time())
-            account.trusts[person.lid] = given
-            self._accounts.save(account)
             secret = hashlib.sha256(f"{account.lid} {person.lid} {given}".encode()).digest()
             attrs: Attrs = {"t": given, "type": "trusted_contact"}
             content = Node("tokens", {}, Node("token", attrs, secret))

@@ -22,15 +22,17 @@ _converter.register_structure_hook(bytes, lambda text, _: base64.b64decode(text)
 
 
 class Store:
-    """Values by bucket and key. Not for use by several processes at once."""
+    """Values by bucket and key. Raises sqlite3.OperationalError when another process has the directory."""
 
     def __init__(self, directory: Path | None = None) -> None:
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
         where = ":memory:" if directory is None else str(directory / "network.sqlite3")
-        self._database = sqlite3.connect(where, isolation_level=None)
+        self._database = sqlite3.connect(where, isolation_level=None, timeout=1.0)
         if directory is not None:
             (directory / "network.sqlite3").chmod(0o600)  # private keys of phones lie in it
+        # A second network in the same directory must fail at once instead of both spoiling it.
+        self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode=WAL")
         # A kill of this process loses nothing that was handed to the kernel; only a power cut would.
         self._database.execute("PRAGMA synchronous=OFF")

@@ -1,7 +1,7 @@
-"""The unmodified client library in a process of its own, told what to do by JSON lines and answering with such.
+"""The unmodified client library in a process of its own, told what to do by JSON lines and answering so.
 
-Arguments: the proxy's port, the root key to trust (hex), a file for the client's store. Trust in the TLS authority
-comes from SSL_CERT_FILE, which must be in the environment this process was started with. A line in is
+Arguments: the proxy's port, the root key to trust (hex), a file for the client's store. Trust in the TLS
+authority comes from SSL_CERT_FILE, which must be in the environment this process was started with. A line in is
 `{"call": id, "do": method, …}`; lines out are `{"call": id, "value" | "error": …}` and `{"event": kind, …}`.
 """
 
@@ -63,7 +63,7 @@ def address(of: JID) -> str:
     return f"{of.User}:{of.Device}@{of.Server}" if of.Device else f"{of.User}@{of.Server}"
 
 
-def text_of(message: Message) -> str:
+def text_of(message: Message) -> Any:
     return message.extendedTextMessage.text or message.conversation or message.documentMessage.caption
 
 
@@ -143,12 +143,12 @@ class Program:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is what the test wants to read
             say(event="connectReturned", error=str(error))
 
-    # --- Calls --------------------------------------------------------------------------------------------------
+    # --- Calls ----------------------------------------------------------------------------------------------
 
     def do_connect(self) -> None:
         threading.Thread(target=self.connect, daemon=True).start()
 
-    def do_pair_phone(self, phone: str) -> str:
+    def do_pair_phone(self, phone: str) -> Any:
         return self.client.PairPhone(phone, show_push_notification=True)
 
     def do_send(self, to: str, text: str) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class Program:
     def do_group_topic(self, group: str, topic: str) -> None:
         self.client.set_group_topic(jid(group), "", "", topic)
 
-    def do_invite_link(self, group: str) -> str:
+    def do_invite_link(self, group: str) -> Any:
         return self.client.get_group_invite_link(jid(group))
 
     def do_join_link(self, link: str) -> str:
@@ -218,7 +218,7 @@ class Program:
     def do_leave_group(self, group: str) -> None:
         self.client.leave_group(jid(group))
 
-    def do_document(self, to: str, data: str) -> str:
+    def do_document(self, to: str, data: str) -> Any:
         up = self.client.upload(data.encode(), MediaType.MediaDocument)
         document = DocumentMessage(
             URL=up.url,
@@ -233,7 +233,7 @@ class Program:
         )
         return self.client.send_message(jid(to), Message(documentMessage=document)).ID
 
-    def do_download(self, message: str) -> str:
+    def do_download(self, message: str) -> Any:
         return self.client.download_any(self.messages[message]).decode()
 
     def do_set_status(self, text: str) -> None:
@@ -241,6 +241,12 @@ class Program:
 
     def do_user_info(self, person: str) -> Any:
         return [MessageToDict(each) for each in self.client.get_user_info(jid(person))]
+
+    def do_group_photo(self, group: str, jpeg: str) -> Any:
+        return self.client.set_group_photo(jid(group), bytes.fromhex(jpeg))
+
+    def do_picture(self, of: str) -> Any:
+        return MessageToDict(self.client.get_profile_picture(jid(of)))
 
     def do_privacy(self) -> Any:
         return MessageToDict(self.client.get_privacy_settings())
@@ -254,7 +260,7 @@ class Program:
     def do_disconnect(self) -> None:
         self.client.disconnect()
 
-    def do_push_name(self, of: str) -> str:
+    def do_push_name(self, of: str) -> Any:
         return self.client.contact.get_contact(jid(of)).PushName
 
 

@@ -25,11 +25,11 @@ async def until_closed(pipe: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
     """What comes, until either side closes."""
     with suppress(trio.ClosedResourceError):
         async for some in pipe:
-            yield some
+            yield bytes(some)
 
 
 class Client:
-    """One client process. Every event it ever said stays in `events`; waiting looks at all not yet consumed."""
+    """One client process. Every event stays in `events`; waiting looks at those nobody waited for before."""
 
     def __init__(self, process: trio.Process) -> None:
         self.process = process

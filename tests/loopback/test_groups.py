@@ -99,6 +99,22 @@ async def test_changes_are_told_to_the_members_and_only_admins_make_them(tmp_pat
             await bert.call("remove_from_group", group=group, people=[ANNA])
 
 
+async def test_group_photo_is_kept_and_shown(tmp_path: Path) -> None:
+    async with start_network(tmp_path / "net") as network:
+        for number in (ANNA, BERT):
+            await network.phone(number, number)
+        anna, bert = await network.linked(ANNA), await network.linked(BERT)
+        group = await anna.call("create_group", subject="Us", participants=[BERT])
+        await bert.event("JoinedGroup")
+        with pytest.raises(ClientError, match="does not have a profile picture"):
+            await bert.call("picture", of=group)
+        jpeg = b"\xff\xd8\xff\xe0 not much of a picture"
+        picture_id = await anna.call("group_photo", group=group, jpeg=jpeg.hex())
+        await bert.event("Picture")
+        shown = await bert.call("picture", of=group)
+        assert shown["ID"] == picture_id
+
+
 async def test_group_is_joined_by_its_link_and_left(tmp_path: Path) -> None:
     async with start_network(tmp_path / "net") as network:
         for number in (ANNA, BERT):

@@ -1,11 +1,13 @@
 """Linked clients and phones exchange messages over the network, by the unmodified client library."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
+from loopback import proto
 from tests.loopback.clients import ClientError
 from tests.loopback.networks import start_network, until
 
@@ -49,9 +51,8 @@ async def test_contact_with_only_a_phone_writes_reads_and_is_answered(tmp_path: 
         assert got["id"] == written["messageId"]
         assert got["pushName"] == "Bert"
         answer = await anna.call("send", to=BERT, text="yes")
-        for kind in (1, 4):
-            receipt = await anna.event("Receipt", lambda r, kind=kind: r["type"] == kind)
-            assert receipt["ids"] == [answer["id"]]
+        assert (await anna.event("Receipt", lambda r: r["type"] == 1))["ids"] == [answer["id"]]
+        assert (await anna.event("Receipt", lambda r: r["type"] == 4))["ids"] == [answer["id"]]
 
         async def answered() -> Any:
             return [m for m in await network.inbox(BERT) if m["text"] == "yes"]
@@ -149,6 +150,50 @@ async def test_file_uploaded_by_one_client_is_downloaded_by_another(tmp_path: Pa
         got = await bert.text("a file")
         assert got["type"] == "media"
         assert await bert.call("download", message=got["id"]) == "the file's content"
+
+
+async def test_file_goes_from_client_to_phone_and_back(tmp_path: Path) -> None:
+    async with start_network(tmp_path / "net") as network:
+        await network.phone(ANNA, "Anna")
+        await network.phone(BERT, "Bert")
+        anna = await network.linked(ANNA)
+        sent = await anna.call("document", to=BERT, data="for the phone")
+        await until(lambda: network.inbox(BERT))
+        fetched = await network.control.get(f"/phones/{BERT}/messages/{sent}/media")
+        assert (fetched.text, fetched.headers["content-type"]) == ("for the phone", "text/plain")
+
+        data = base64.b64encode(b"for the client").decode()
+        file = {"kind": "document", "data": data, "mimetype": "text/plain", "caption": "take this"}
+        await network.post(f"/phones/{BERT}/messages", to=ANNA, media=file)
+        got = await anna.text("take this")
+        assert await anna.call("download", message=got["id"]) == "for the client"
+
+
+async def test_phone_without_automatic_reading_confirms_when_its_user_reads(tmp_path: Path) -> None:
+    async with start_network(tmp_path / "net") as network:
+        await network.phone(ANNA, "Anna")
+        await network.phone(BERT, "Bert")
+        anna = await network.linked(ANNA)
+        sent = await anna.call("send", to=BERT, text="read me")
+        await anna.event("Receipt", lambda r: r["type"] == 1)
+        assert not [r for r in anna.all("Receipt") if r["type"] == 4]
+        await network.post(f"/phones/{BERT}/messages/{sent['id']}/read")
+        assert (await anna.event("Receipt", lambda r: r["type"] == 4))["ids"] == [sent["id"]]
+
+
+async def test_any_kind_of_message_can_be_written_raw(tmp_path: Path) -> None:
+    async with start_network(tmp_path / "net") as network:
+        await network.phone(ANNA, "Anna")
+        await network.phone(BERT, "Bert")
+        anna = await network.linked(ANNA)
+        sent = await anna.call("send", to=BERT, text="like me")
+        await until(lambda: network.inbox(BERT))
+        e2e = proto.e2e
+        key = proto.common.MessageKey(remoteJID=f"{ANNA}@s.whatsapp.net", fromMe=False, ID=sent["id"])
+        reaction = e2e.Message(reactionMessage=e2e.ReactionMessage(key=key, text="👍", senderTimestampMS=1))
+        raw = base64.b64encode(reaction.SerializeToString()).decode()
+        await network.post(f"/phones/{BERT}/messages", to=ANNA, raw=raw)
+        await anna.event("Message", lambda m: m["type"] == "reaction")
 
 
 async def test_directory_tells_who_is_registered(tmp_path: Path) -> None:

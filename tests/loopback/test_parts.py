@@ -1,0 +1,127 @@
+"""The network's parts by themselves: what is remembered, what waits, what goes wrong for how long."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from loopback.accounts import Accounts
+from loopback.addresses import device_list_hash
+from loopback.deliveries import Deliveries
+from loopback.faults import Faults, Kind
+from loopback.keyring import Keyring
+from loopback.log import mask
+from loopback.store import Store
+from loopback.wire.node import JID, Node
+
+ANNA, BERT = JID("111", "lid", 1), JID("222", "lid", 1)
+
+
+def message(stanza_id: str) -> Node:
+    return Node("message", {"id": stanza_id, "from": BERT}, Node("enc", {"v": 2}, b"secret"))
+
+
+def test_store_keeps_what_was_committed_and_a_second_process_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    accounts = Accounts(store)
+    anna = accounts.register("628111111111", "Anna")
+    anna.watchers.add("222")
+    accounts.save(anna)
+    store.commit()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        Store(tmp_path)
+    store.close()
+    again = Accounts(Store(tmp_path)).resolve(JID("628111111111", "s.whatsapp.net"))
+    assert again is not None
+    assert (again.lid, again.name, again.watchers) == (anna.lid, "Anna", {"222"})
+
+
+def test_number_is_registered_once() -> None:
+    accounts = Accounts(Store())
+    accounts.register("628111111111", "Anna")
+    with pytest.raises(ValueError, match="already"):
+        accounts.register("628111111111", "Other")
+
+
+def test_deliveries_wait_in_order_over_a_restart_and_are_marked_offline(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    deliveries = Deliveries(store)
+    for stanza_id in ("one", "two", "three"):
+        deliveries.put(ANNA, message(stanza_id))
+    deliveries.settle(ANNA, "message", "two", str(BERT))
+    store.close()
+    got: list[Node] = []
+    revived = Deliveries(Store(tmp_path))
+    assert revived.attach(ANNA, got.append) == 2
+    assert [(n.attr("id"), n.attr("offline")) for n in got] == [("one", "0"), ("three", "1")]
+    assert got[0].child("enc") is not None
+    revived.put(ANNA, message("four"))
+    assert (got[-1].attr("id"), got[-1].attr("offline")) == ("four", None)
+
+
+def test_delivery_is_handed_over_until_it_is_settled_by_its_own_sender_and_id() -> None:
+    deliveries = Deliveries(Store())
+    deliveries.put(ANNA, message("one"))
+    assert not deliveries.settle(ANNA, "message", "one", "somebody@lid")
+    assert not deliveries.settle(ANNA, "receipt", "one", str(BERT))
+    assert len(deliveries.waiting(ANNA)) == 1
+    assert deliveries.settle(ANNA, "message", "one", str(BERT))
+    assert deliveries.waiting(ANNA) == []
+    assert deliveries.ledgers()[ANNA].messages_settled[0] == "one"
+
+
+def test_receipts_for_one_message_are_settled_each_by_its_type() -> None:
+    deliveries = Deliveries(Store())
+    for kind in (None, "read"):
+        deliveries.put(ANNA, Node("receipt", {"id": "one", "from": BERT, "type": kind}))
+    deliveries.settle(ANNA, "receipt", "one", str(BERT), "read")
+    assert [node.attr("type") for node in deliveries.waiting(ANNA)] == [None]
+
+
+async def test_fault_strikes_as_often_and_as_long_as_asked(autojump_clock: trio.testing.MockClock) -> None:
+    faults = Faults()
+    faults.add(Kind.NO_ACK, phone="628111111111", count=2)
+    assert faults.strike(Kind.NO_ACK, "628222222222") is None
+    assert faults.strike(Kind.NO_ACK, "628111111111") is not None
+    assert faults.strike(Kind.NO_ACK, "628111111111") is not None
+    assert faults.strike(Kind.NO_ACK, "628111111111") is None
+    faults.add(Kind.STALL, duration=5)
+    assert faults.peek(Kind.STALL, "628222222222") is not None
+    begin = trio.current_time()
+    await faults.released("628222222222")
+    assert trio.current_time() - begin == 5
+    assert faults.in_force() == []
+
+
+async def test_lifting_a_stall_releases_those_who_wait(autojump_clock: trio.testing.MockClock) -> None:
+    faults = Faults()
+    stall = faults.add(Kind.STALL)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(faults.released, "628111111111")
+        await trio.testing.wait_all_tasks_blocked()
+        assert faults.lift(stall.id) == 1
+    assert trio.current_time() == 0
+
+
+def test_keyring_makes_a_new_sender_key_when_a_member_left() -> None:
+    keyring = Keyring(Store(), "628111111111")
+    first, lacking, _ = keyring.group_encrypt("g", b"one", {"a", "b"})
+    assert lacking == {"a", "b"}
+    _, lacking, _ = keyring.group_encrypt("g", b"two", {"a", "b", "c"})
+    assert lacking == {"c"}
+    fresh, lacking, _ = keyring.group_encrypt("g", b"three", {"a", "c"})
+    assert lacking == {"a", "c"}
+    assert fresh != first
+
+
+def test_device_list_hash_does_not_depend_on_the_order() -> None:
+    assert device_list_hash([ANNA, BERT]) == device_list_hash([BERT, ANNA])
+    assert device_list_hash([ANNA]) != device_list_hash([ANNA.bare])
+    assert device_list_hash([ANNA]).startswith("2:")
+
+
+def test_masked_number_shows_its_ends_only() -> None:
+    assert mask("628123456789") == "+62…789"
+    assert "123" not in mask("12345")
