@@ -59,16 +59,17 @@ async def _converse(life: Life, actor: Actor) -> Exit:
     burst = 0
     now = 0.0  # the end of the last message, as long as nothing was waited for since
     while life.leaving is None:
+        if burst == BURST:
+            await trio.lowlevel.checkpoint()  # with nothing in hand that a kill could lose
+            burst = 0
+            continue
         envelope = mailbox.take()
         if envelope is None:
+            reply = value = None  # an idle actor keeps nothing of its last message alive
             await mailbox.wait()
             burst = 0
             continue
         if burst == 0:
-            now = clock.current_time()
-        elif burst == BURST:
-            await trio.lowlevel.checkpoint()
-            burst = 0
             now = clock.current_time()
         burst += 1
         life.in_hand = envelope

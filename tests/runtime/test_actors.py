@@ -348,6 +348,32 @@ async def test_an_actor_yields_at_least_every_fifty_messages() -> None:
     assert steps.longest == 50
 
 
+async def test_a_kill_between_two_bursts_loses_no_message() -> None:
+    class Steady(Actor):
+        async def handle(self, message: int) -> int:
+            if message == 49:  # the last of a burst: the cancellation takes effect in the yield that follows
+                scopes.pop().start_soon(supervisor.kill_child, "a")
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            return message
+
+    answers: list[int] = []
+
+    async def call(number: int) -> None:
+        answers.append(await supervisor.ref("a").call(number))
+
+    supervisor = Supervisor([ChildSpec("a", Steady)])
+    async with running(supervisor), trio.open_nursery() as nursery:
+        scopes = [nursery]
+        await supervisor.suspend_child("a")
+        for number in range(60):
+            nursery.start_soon(call, number)
+            await wait_all_tasks_blocked()
+        await supervisor.resume_child("a")
+    assert sorted(answers) == list(range(60))
+    assert supervisor.which_child("a").restarts == 1
+
+
 async def test_an_actor_outside_a_supervisor_cannot_stop_or_watch() -> None:
     for act in (lambda: Desk().stop(), lambda: Desk().defer()):
         with pytest.raises(RuntimeError, match="supervisor"):
