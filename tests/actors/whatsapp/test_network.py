@@ -51,7 +51,10 @@ PHONE = "@s.whatsapp.net"
 @asynccontextmanager
 async def place(tmp_path: Path, **config: Any) -> AsyncIterator[tuple[Stand, Network]]:
     """A pool and a network with three phones."""
-    async with network(tmp_path / "network") as net, stand(tmp_path / "sessions", **net.config, **config) as s:
+    async with (
+        network(tmp_path / "network") as net,
+        stand(tmp_path / "sessions", **net.config, **config) as s,
+    ):
         for number, name in ((ANNA, "Anna"), (BEN, "Ben"), (CARO, "Caro")):
             await net.phone(number, name)
         yield s, net
@@ -298,7 +301,9 @@ async def test_a_clean_stop_under_load_loses_nothing(tmp_path: Path) -> None:
                 await client.stop()
                 stops.append(time.monotonic() - began)
                 client = await s.attach(session, jid_of(session))
-        await session.until(lambda: set(ids) <= {e.id for e in session.events if isinstance(e, MessageArrived)})
+        await session.until(
+            lambda: set(ids) <= {e.id for e in session.events if isinstance(e, MessageArrived)}
+        )
         assert len(session.texts()) == 300
         assert len(stops) >= 3
         assert max(stops) < 1
@@ -340,7 +345,9 @@ async def test_above_the_journals_bound_whatsapp_keeps_what_comes(tmp_path: Path
         session.acknowledging = False
         for number in range(60):
             await net.write(BEN, ANNA, f"{number} ".ljust(40_000, "x"))
-        (device,) = [each for each in (await net.get(f"/deliveries?phone={ANNA}"))["devices"] if each["device"]]
+        (device,) = [
+            each for each in (await net.get(f"/deliveries?phone={ANNA}"))["devices"] if each["device"]
+        ]
         assert device["waiting"] > 0
         session.acknowledging = True
         client.acknowledge(session.stored)
