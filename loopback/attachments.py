@@ -54,7 +54,7 @@ def message_with(attachment: Attachment, media: Media) -> Any:
 def open_attachment(message: Any, media: Media) -> tuple[str, bytes]:
     """Type and bytes of the file in a message.
 
-    Raises LookupError when there is no file or the media host does not have it, SignalError when it is damaged.
+    Raises LookupError when there is no file or the media host does not have it, SignalError if it is damaged.
     """
     for keys, _, field in KINDS.values():
         if message.HasField(field):

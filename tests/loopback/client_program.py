@@ -1,7 +1,7 @@
 """The unmodified client library in a process of its own, told what to do by JSON lines and answering so.
 
 Arguments: the proxy's port, the root key to trust (hex), a file for the client's store. Trust in the TLS
-authority comes from SSL_CERT_FILE, which must be in the environment this process was started with. A line in is
+authority comes from SSL_CERT_FILE, which must be in the environment this process was started with. A line in:
 `{"call": id, "do": method, …}`; lines out are `{"call": id, "value" | "error": …}` and `{"event": kind, …}`.
 """
 

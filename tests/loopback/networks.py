@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,29 @@ from tests.loopback.clients import Client, Event, start_client
 ROOT = Path(__file__).parents[2]
 
 
+_people = count()
+
+
+def free_number() -> str:
+    """A phone number that no other test uses."""
+    return str(628_100_000_000 + next(_people))
+
+
 class Network:
-    """A running network process."""
+    """A running network process, and three numbers that nobody else has: Anna's, Bert's and Carl's."""
 
     def __init__(
-        self, nursery: trio.Nursery, data: Path, process: trio.Process, where: dict[str, Any]
+        self,
+        nursery: trio.Nursery,
+        directory: Path,
+        where: dict[str, Any],
+        process: trio.Process | None = None,
     ) -> None:
         self._nursery = nursery
-        self.data = data
-        self.process = process
+        self._directory = directory  # for the clients' stores
+        self.process = process  # None when it is not this test's own
         self.where = where
+        self.anna, self.bert, self.carl = free_number(), free_number(), free_number()
         self.control = httpx.AsyncClient(
             base_url=where["control"], headers={"Authorization": f"Bearer {where['token']}"}, timeout=30
         )
@@ -58,7 +72,7 @@ class Network:
         """A client process with its own store; not connected yet."""
         client = await start_client(
             self._nursery,
-            self.data.parent / f"{name}.db",
+            self._directory / f"{name}.db",
             self.proxy_port,
             bytes.fromhex(self.where["rootKey"]),
             Path(self.where["caFile"]),
@@ -76,8 +90,16 @@ class Network:
         return client
 
     async def kill(self) -> None:
+        """End the network's process, which must be the test's own."""
+        assert self.process is not None
         self.process.kill()
         await self.process.wait()
+
+    async def aclose(self) -> None:
+        with trio.CancelScope(shield=True):
+            for client in self.clients:
+                await client.kill()
+            await self.control.aclose()
 
 
 @asynccontextmanager
@@ -99,14 +121,12 @@ async def start_network(data: Path, *more: str, **ports: int) -> AsyncIterator[N
         assert some, (data.parent / "network.log").read_text()
         said += some
     async with trio.open_nursery() as nursery:
-        network = Network(nursery, data, process, json.loads(said))
+        network = Network(nursery, data.parent, json.loads(said), process)
         try:
             yield network
         finally:
             with trio.CancelScope(shield=True):
-                for client in network.clients:
-                    await client.kill()
-                await network.control.aclose()
+                await network.aclose()
                 await network.kill()
                 await process.stdout.aclose()
                 assert process.stdin is not None
