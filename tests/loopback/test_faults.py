@@ -1,11 +1,13 @@
 """What goes wrong on request, and that it goes right again afterwards."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 import trio
 
 from tests.loopback.clients import ClientError
-from tests.loopback.networks import Network
+from tests.loopback.networks import Network, start_network, until
 
 
 async def two(network: Network) -> None:
@@ -156,3 +158,32 @@ async def test_control_refuses_strangers_and_nonsense(network: Network) -> None:
     ):
         answer = await network.control.post(path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (status, code), path
+
+
+async def test_network_survives_a_stranger_who_ends_its_control_server(tmp_path: Path) -> None:
+    """hypercorn ends as a whole when somebody asks for a WebSocket and goes on talking HTTP."""
+    async with start_network(tmp_path / "net") as network:
+        port = int(network.where["control"].rpartition(":")[2])
+        anna = await network.phone(network.anna, "Anna")
+        client = await network.linked(anna)
+        stranger = await trio.open_tcp_stream("127.0.0.1", port)
+        await stranger.send_all(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nX"
+        )
+
+        async def served() -> bool:
+            async with httpx.AsyncClient(base_url=network.where["control"]) as fresh:
+                try:
+                    return (await fresh.get("/phones")).status_code == 401
+                except httpx.TransportError:
+                    return False
+
+        await until(lambda: logged(tmp_path / "network.log", "control_failed"))
+        await until(served)
+        await client.call("send", to=anna, text="still here")
+        await stranger.aclose()
+
+
+async def logged(log: Path, event: str) -> bool:
+    return event in log.read_text()
