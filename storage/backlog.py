@@ -44,7 +44,7 @@ class Backlog:
         self._urgent += item.urgent
 
     def due(self) -> float:
-        """The time at which the next batch is to be cut: -inf for at once, inf for not before more arrives."""
+        """When the next batch is to be cut: -inf for at once, inf for not before more arrives."""
         if not self._items:
             return math.inf
         if self._urgent or len(self._items) >= self.rows:

@@ -50,7 +50,7 @@ class TrioConnection(AsyncConnection[TupleRow]):
         self.lock = _Lock()
 
     @classmethod
-    async def connect(cls, conninfo: str = "", *, autocommit: bool = False, **kwargs: Any) -> Self:  # type: ignore[override]
+    async def connect(cls, conninfo: str = "", *, autocommit: bool = False, **kwargs: Any) -> Self:
         """Connect to the first address that answers. Raises psycopg.OperationalError."""
         params = conninfo_to_dict(conninfo, **kwargs)
         # 0 and less mean "for ever" to libpq; nothing here waits for ever.

@@ -262,7 +262,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _socket_dir(data_dir: Path) -> Iterator[Path]:
-    """A directory for the socket: its path must be short (107 bytes with the name), the data's may be long."""
+    """A directory for the socket, whose path must be short: 107 bytes. The data's may be long."""
     # Root's runtime directory is closed to the user the server runs as.
     parent = Path((os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() else None) or tempfile.gettempdir())
     path = parent / f"terzetto-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
@@ -312,8 +312,8 @@ def _major_version() -> str:
 
 def _launch(name: str, directory: Path, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     # Here and not in a worker thread, as trio.run_process would: the server ends with the thread that
-    # started it, and Trio's workers end after ten idle seconds. In a session of its own, so that Ctrl-C reaches
-    # the server through us only, after the last write.
+    # started it, and Trio's workers end after ten idle seconds. In a session of its own, so that Ctrl-C
+    # reaches the server through us only, after the last write.
     script = Path(__file__).with_name("launch.py")
     command = [sys.executable, "-I", "-S", str(script), str(os.getpid()), _system_user()]
     command += [str(_binaries() / name), str(directory), *arguments]

@@ -125,7 +125,7 @@ class Writer(Actor):
         return batch
 
     async def _settle(self, waiting: Sequence[Waiting]) -> None:
-        """Commit, answer and publish. A write to blame for a failure is found by halving, and alone refused."""
+        """Commit, answer and publish. A write that is to blame is found by halving and refused alone."""
         batch = Batch([each.write for each in waiting])
         try:
             written = await self._commit(batch)

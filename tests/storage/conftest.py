@@ -1,4 +1,4 @@
-"""One PostgreSQL for all tests of a run, and a fresh, migrated database for each."""
+"""One PostgreSQL for all tests of a run, and an empty, migrated database for each."""
 
 from __future__ import annotations
 
@@ -45,10 +45,21 @@ def admin(server: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture(scope="session")
-def template(server: str, admin: psycopg.Connection) -> str:
-    admin.execute("CREATE DATABASE template")
-    trio.run(migrate, make_conninfo(server, dbname="template"))
-    return "template"
+def migrated(server: str, admin: psycopg.Connection) -> str:
+    admin.execute("CREATE DATABASE migrated")
+    dsn = make_conninfo(server, dbname="migrated")
+    trio.run(migrate, dsn)
+    return dsn
+
+
+@pytest.fixture
+def database(migrated: str, admin: psycopg.Connection) -> str:
+    """The connection string of a migrated, empty database."""
+    # Emptied, which takes a tenth of making another; nobody of an earlier test is left in it.
+    admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'migrated'")
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute("TRUNCATE sessions, keys, webhooks, messages, events, writers RESTART IDENTITY")
+    return migrated
 
 
 _numbers = itertools.count(1)
@@ -57,19 +68,8 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def empty_database(server: str, admin: psycopg.Connection) -> str:
     """The connection string of a database without tables."""
-    return _database(server, admin, "template0")
-
-
-@pytest.fixture
-def database(server: str, admin: psycopg.Connection, template: str) -> str:
-    """The connection string of a migrated, empty database."""
-    return _database(server, admin, template)
-
-
-def _database(server: str, admin: psycopg.Connection, template: str) -> str:
-    # Never dropped: that takes as long as making it, and all go with the server.
-    name = f"test_{next(_numbers)}"
-    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    name = f"empty_{next(_numbers)}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
     return make_conninfo(server, dbname=name)
 
 

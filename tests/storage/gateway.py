@@ -55,10 +55,13 @@ async def running_writer(
 
     pool = Pool(dsn, size=2)
     stats = WriterStats()
-    start = partial(Writer, **{"dsn": dsn, "publish": publish, "stats": stats} | options)
+    defaults: dict[str, Any] = {"dsn": dsn, "publish": publish, "stats": stats}
+    start = partial(Writer, **defaults | options)
     supervisor = Supervisor([ChildSpec("storage", start, mailbox=mailbox)])
-    async with trio.open_nursery() as nursery:
-        await nursery.start(supervisor.run)
-        yield Gateway(dsn, supervisor, stats, Reads(pool), published)
-        await supervisor.stop()
-    pool.close()
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(supervisor.run)
+            yield Gateway(dsn, supervisor, stats, Reads(pool), published)
+            await supervisor.stop()
+    finally:
+        pool.close()

@@ -56,7 +56,7 @@ async def test_a_connection_that_breaks_while_lent_is_unavailable_once(
     database: str, admin: psycopg.Connection
 ) -> None:
     pool = Pool(database)
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable):  # noqa: PT012
         async with pool.connection() as connection:
             admin.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
             await connection.execute("SELECT 1")

@@ -220,10 +220,10 @@ async def test_webhooks_are_listed_by_session_and_activity(gateway: Gateway) -> 
 
 def test_no_secret_and_no_text_shows_in_a_representation() -> None:
     rows = [
-        Webhook(id="w", url="https://u:secret@x", secret="secret", headers={"Authorization": "secret"}),
-        Key(id="k", prefix="p", hash=b"secret"),
-        Session(id="s", name="s", settings={"proxy": "secret"}),
-        message("m", text="secret", payload={"conversation": "secret"}),
-        NewEvent("messages.upsert", {"text": "secret"}),
+        Webhook(id="w", url="https://u:hunter2@x", secret="hunter2", headers={"Authorization": "hunter2"}),
+        Key(id="k", prefix="p", hash=b"hunter2"),
+        Session(id="s", name="s", settings={"proxy": "hunter2"}),
+        message("m", text="hunter2", payload={"conversation": "hunter2"}),
+        NewEvent("messages.upsert", {"text": "hunter2"}),
     ]
-    assert "secret" not in repr(rows)
+    assert "hunter2" not in repr(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -45,19 +46,17 @@ def inbound(wa_id: str, **fields: Any) -> StoreMessage:
 
 
 def message(**fields: Any) -> Message:
-    return Message(
-        **{
-            "session_id": "s1",
-            "id": new_id("msg"),
-            "chat": CHAT,
-            "sender": CHAT,
-            "from_me": False,
-            "type": "text",
-            "text": "hello",
-            "status": MessageStatus.RECEIVED,
-        }
-        | fields
-    )
+    defaults: dict[str, Any] = {
+        "session_id": "s1",
+        "id": new_id("msg"),
+        "chat": CHAT,
+        "sender": CHAT,
+        "from_me": False,
+        "type": "text",
+        "text": "hello",
+        "status": MessageStatus.RECEIVED,
+    }
+    return Message(**defaults | fields)
 
 
 def outgoing(**fields: Any) -> Message:
@@ -432,7 +431,7 @@ async def test_inserts_and_deletes_keep_their_place_within_a_batch(gateway: Gate
 
 def test_an_update_refuses_columns_that_are_not_there_or_not_its_own() -> None:
     for changes in ({"nam": "x"}, {"seq": 1}, {"id": "x"}, {}):
-        with pytest.raises(ValueError, match="Session|without changes"):
+        with pytest.raises(ValueError, match=r"Session|without changes"):
             Update(Session, "s1", changes)
 
 
@@ -590,7 +589,7 @@ async def test_writes_wait_while_the_database_is_away_and_senders_feel_it(
         away, batch_rows=4, capacity=10, mailbox=lambda: Mailbox(5, Overflow.REJECT)
     ) as gateway:
         taken = 0
-        with pytest.raises(MailboxFull):
+        with suppress(MailboxFull):
             while True:
                 await gateway.writer.cast(inbound(str(taken)))
                 taken += 1
