@@ -5,9 +5,9 @@
     ├─ cell-2             the warm spare
     └─ pairing-SESSION    of its own for a session that pairs, gone when that moves to a shared one
 
-A cell that dies takes its sessions' clients with it: each session gets ClientLost, after all that was received,
-and attaches again. One that has outgrown its memory hands its sessions over and ends; one that has started its
-share of clients takes no more and ends when the last has left.
+A cell that dies takes its sessions' clients with it: each session gets ClientLost, after all that was
+received, and attaches again. One that has outgrown its memory hands its sessions over and ends; one that has
+started its share of clients takes no more and ends when the last has left.
 """
 
 import logging
@@ -61,7 +61,7 @@ class CellCrashed(Exception):
 
 
 def _forever() -> Backoff:
-    # Giving up, with no bound to that, means never; and that crashes do not count towards the tree's intensity.
+    # To give up, after no number of failures: never, and crashes do not count towards the tree's intensity.
     return Backoff(0.2, 30.0, on_exhausted=OnExhausted.GIVE_UP)
 
 

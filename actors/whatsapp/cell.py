@@ -1,8 +1,8 @@
 """A cell: a child process that hosts clients of the WhatsApp library. `python -m actors.whatsapp.cell CONFIG`
 
 Threads: this one answers the control socket, pings at once and the rest each on a thread of its own; one
-forwards the journals; one writes log lines; and each client has one, which sits in the library. It ends when its
-parent does or closes a socket, always by os._exit: threads inside Go cannot be ended.
+forwards the journals; one writes log lines; and each client has one, which sits in the library. It ends when
+its parent does or closes a socket, always by os._exit: threads inside Go cannot be ended.
 """
 
 import ctypes

@@ -138,8 +138,8 @@ class Client:
         """Disconnect and stop. No notice comes after this returns.
 
         Nothing is lost: what was received and not acknowledged comes again from the next client. Takes about
-        50 ms and at most 2 s; a client that hangs is left to its cell, which is then replaced. Raises nothing;
-        stopping a client that is gone does nothing.
+        50 ms and at most 2 s; a client that hangs is left to its cell, which is then replaced. Raises
+        nothing; stopping a client that is gone does nothing.
         """
         await self._port.stop_client(self.number)
 

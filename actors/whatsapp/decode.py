@@ -1,4 +1,4 @@
-"""Journal records, the library's raw protobuf, as the events of `events.py`. Never raises, whatever is given."""
+"""Journal records, the library's raw protobuf, as the events of `events.py`. Never raises, whatever comes."""
 
 import re
 from collections.abc import Callable

@@ -25,7 +25,7 @@ class NotRunning(Exception):
 
 
 class Hosted:
-    """A client from its start on. `delivered` is called after every record, from any thread; it must not block."""
+    """A client from its start on. `delivered`, called after each record from any thread, must not block."""
 
     def __init__(
         self,
@@ -140,7 +140,8 @@ class Hosted:
         if message.startswith("Ignoring message "):
             self._keep(OLD_COUNTER, message.encode())
         else:
-            self._log(level, self._request.session, f"{module}: {message}")
+            # What fails because the link is being closed on purpose is no warning.
+            self._log("DEBUG" if self._stopping else level, self._request.session, f"{module}: {message}")
 
     def _came_up(self) -> None:
         if not self._first.is_set():

@@ -5,8 +5,8 @@
                                  length u32 | kind u8 | seq u64 | at u64 | crc u32 | payload
 
 A record is one write without fsync: it survives the death of the process, not that of the machine. A record
-torn at the end of a segment is cut off at opening. A segment goes once all of it is acknowledged. When the disk
-refuses a record it is kept in memory and tried again; `trouble` says so.
+torn at the end of a segment is cut off at opening. A segment goes once all of it is acknowledged. When the
+disk refuses a record it is kept in memory and tried again; `trouble` says so.
 
 Appending is for any thread and never waits for readers; reading and acknowledging are for one thread each.
 """

@@ -4,14 +4,14 @@
     event socket ──► one bounded channel per client; acknowledgements go back, the latest of each client
     stdout, stderr ──► log lines
 
-A cell is asked for a sign of life at intervals and killed when it gives none. Whatever way it ends, both sockets are
-read to their end, so nothing it had sent is lost.
+Whatever way it ends, both sockets are read to their end first, so nothing that it had sent is lost.
 """
 
 import json
 import logging
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -42,6 +42,7 @@ GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 TRACE_LINES = 2000  # kept of what a dying cell writes
 # A cell gets these of the gateway's environment, and no secrets.
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT", "GOGC")
+STANZA = re.compile(r"<\w.*>", re.DOTALL)  # names and addresses are in there
 NOISE = ("Press Ctrl+C to exit",)
 LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.DEBUG, "WARN": logging.WARNING, "ERROR": logging.ERROR}
 
@@ -285,7 +286,7 @@ class CellProcess:
         return route
 
     def unroute(self, client: int) -> None:
-        """Forget a client; what the cell still sends of it is dropped, and comes again with its next start."""
+        """Forget a client; what the cell still sends of it is dropped and comes again with its next start."""
         route = self._routes.pop(client, None)
         if route is not None:
             route.put.close()
@@ -376,7 +377,7 @@ class CellProcess:
         if is_error and line.startswith('{"level"'):
             entry = json.loads(line)
             level = LEVELS.get(entry["level"], logging.DEBUG)
-            text = entry["message"][:500]
+            text = STANZA.sub("<…>", entry["message"])[:500]
             log.log(level, "client_said cell=%s session=%s text=%s", self.id, entry["session"], text)
         elif is_error and line.strip() and line not in NOISE:
             if len(self._trace) < TRACE_LINES:

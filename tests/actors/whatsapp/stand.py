@@ -1,4 +1,4 @@
-"""What the tests of cells stand on: a pool under its supervisor, sessions that only take notes, and a network."""
+"""What the tests of cells stand on: a pool under its supervisor, sessions that only take notes, a network."""
 
 import json
 import random
@@ -98,7 +98,8 @@ class Stand:
     async def session(self, session_id: str) -> Session:
         session = Session(session_id)
         spec = ChildSpec(session_id, partial(_Taker, session), restart=Restart.TEMPORARY)
-        session.ref = await self._sessions.start_child(spec)
+        await self._sessions.start_child(spec)
+        session.ref = self._sessions.ref(session_id)
         return session
 
     async def attach(self, session: Session, jid: str | None = None, **changes: Any) -> Client:
@@ -131,7 +132,7 @@ class Stand:
 @asynccontextmanager
 async def stand(directory: Path, **config: Any) -> AsyncIterator[Stand]:
     """A pool whose clients find no network, unless `config` says where one is."""
-    config = {"proxy": NOWHERE, "spare": 0} | config
+    config = dict[str, Any](proxy=NOWHERE, spare=0) | config
     cells, sessions = DynamicSupervisor(id="cells"), DynamicSupervisor(id="sessions")
     async with trio.open_nursery() as nursery:
         await nursery.start(cells.run)

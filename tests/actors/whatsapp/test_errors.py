@@ -17,15 +17,14 @@ from actors.whatsapp.errors import (
     [
         ("server returned error 463", 463),
         ("info query returned status 403: forbidden", 403),
-        ("failed to get user info for 628@s.whatsapp.net to fill LID cache: failed to send usync query: "
-         "info query returned status 429: rate-overlimit", 429),
+        ("failed to send usync query: info query returned status 429: rate-overlimit", 429),
         ("download failed with status code 404", 404),
         ("graphql error: 404 not found (CRITICAL)", 404),
         ("that group does not exist", 404),
         ("failed to get group members: you're not participating in that group", 403),
         ("can't send presence without PushName set", None),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_carries_whatsapps_code(text: str, code: int | None) -> None:
     error = error_from("SendMessage", text)
     assert isinstance(error, WhatsAppError)

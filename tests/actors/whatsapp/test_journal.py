@@ -1,4 +1,4 @@
-"""The journal loses nothing that was written whole, never gives a number twice, and lets go of what is stored."""
+"""The journal loses nothing written whole, never gives a number twice, and lets go of what is stored."""
 
 import resource
 import shutil

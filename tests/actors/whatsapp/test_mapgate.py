@@ -1,4 +1,4 @@
-"""Starting and stopping clients while others are called: the library's unlocked maps survive it behind the gate."""
+"""Starting and stopping clients while others are called: the library's maps survive it behind the gate."""
 
 import subprocess
 import sys
@@ -73,7 +73,12 @@ def test_a_gate_lets_nobody_through_while_it_is_closed() -> None:
     gate = MapGate()
     passed = threading.Event()
     with gate.writing():
-        thread = threading.Thread(target=lambda: (gate.pass_through(), passed.set()))
+
+        def pass_through() -> None:
+            gate.pass_through()
+            passed.set()
+
+        thread = threading.Thread(target=pass_through)
         thread.start()
         assert not passed.wait(0.05)
     assert passed.wait(5)
@@ -86,7 +91,12 @@ def test_starts_and_stops_wait_for_one_another_while_calls_pass_again() -> None:
     gate.close()
     gate.open()
     gate.pass_through()
-    thread = threading.Thread(target=lambda: (gate.close(), closed.set()))
+
+    def close() -> None:
+        gate.close()
+        closed.set()
+
+    thread = threading.Thread(target=close)
     thread.start()
     assert not closed.wait(0.05)
     gate.release()
