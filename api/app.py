@@ -65,6 +65,11 @@ def create_app(services: Services) -> "App":
 class App(QuartTrio):
     """Quart on Trio; requests and WebSockets get their Trace, and nothing they raise goes unanswered."""
 
+    async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
+        if not scope["path"].startswith("/"):
+            scope["path"] = _path_in(scope["path"])
+        await super().asgi_app(scope, receive, send)
+
     async def handle_request(self, request: Request) -> Response | WerkzeugResponse:
         notes = begin(request.scope, request.headers.get("x-request-id"))
         started = time.perf_counter()
@@ -95,6 +100,11 @@ class App(QuartTrio):
             return response
         finally:
             _log_access("WS", websocket, status, started, notes)
+
+
+def _path_in(target: str) -> str:
+    """The path in a request target of another form: `http://host/path`, `*`, nothing at all."""
+    return "/" + target.partition("://")[2].partition("/")[2]
 
 
 async def _explain(error: Exception) -> Response:

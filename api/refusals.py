@@ -3,7 +3,7 @@
 from attrs import frozen
 
 
-class Refusal(Exception):  # noqa: N818 - named by the fact, as its leaves are
+class Refusal(Exception):
     """Base of everything the API refuses by itself."""
 
 

@@ -28,7 +28,7 @@ from hypercorn.protocol.events import Body, EndBody, Response
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.trio.worker_context import EventWrapper, WorkerContext
 
 from api.errors import bare_problem
 
@@ -66,25 +66,25 @@ class Server:
         listeners = await trio.open_tcp_listeners(self.port, host=self.host)
         host, port = listeners[0].socket.getsockname()[:2]
         config = self._hypercorn_config()
-        context = WorkerContext(None)
+        terminated = EventWrapper()
         closing = trio.Event()
 
         async def serve_connection(stream: trio.SocketStream) -> None:
             connection = _Connection(
-                ASGIWrapper(self.app), config, context, {"closing": closing}, cast("Any", stream)
+                ASGIWrapper(self.app), config, _Context(terminated), {"closing": closing}, cast("Any", stream)
             )
             await connection.run_guarded(self.read_timeout, self.send_timeout)
 
         async with trio.open_nursery() as nursery:
             connections: trio.Nursery = await nursery.start(_hold_connections, closing)
-            nursery.start_soon(
+            await nursery.start(
                 partial(trio.serve_listeners, serve_connection, listeners, handler_nursery=connections)
             )
             task_status.started((host, port))
             try:
                 await trio.sleep_forever()
             finally:
-                await context.terminated.set()
+                await terminated.set()
                 connections.cancel_scope.deadline = trio.current_time() + self.graceful_timeout
                 closing.set()
 
@@ -108,8 +108,23 @@ async def _hold_connections(closing: trio.Event, *, task_status: trio.TaskStatus
             await closing.wait()
 
 
+class _Context(WorkerContext):
+    """What hypercorn shares between connections, for one of them: its sleeps, between pings, end with it."""
+
+    def __init__(self, terminated: EventWrapper) -> None:
+        super().__init__(None)
+        self.terminated = terminated
+        self.over = trio.Event()
+
+    async def sleep(self, wait: float) -> None:  # type: ignore[override] # static there
+        with trio.move_on_after(wait):
+            await self.over.wait()
+
+
 class _Connection(TCPServer):
     """One client's connection. Whatever goes wrong in it ends it, and nothing else."""
+
+    context: _Context
 
     async def run_guarded(self, read_timeout: float, send_timeout: float) -> None:
         """Serve the connection to its end. Raises nothing but cancellation."""
@@ -155,7 +170,7 @@ class _Connection(TCPServer):
         protocol = _Protocol(
             self.app,
             self.config,
-            self.context,
+            cast("WorkerContext", self.context),
             self._task_group,
             chosen.connection_state,
             ssl=False,
@@ -165,19 +180,24 @@ class _Connection(TCPServer):
         )
         self.protocol = cast("Any", protocol)  # it is used through `handle` alone
         self._reader = trio.lowlevel.current_task()
-        with self._reading:
-            while True:
-                # hypercorn's own read_timeout would also cut off a client that waits for its answer.
-                patience = math.inf if protocol.is_answering else self._read_timeout
-                try:
-                    with trio.fail_after(patience):
-                        data = await self.stream.receive_some(65536)
-                except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
-                    break
-                await protocol.handle(RawData(bytes(data)))
-                if not data:
-                    break
-            await protocol.handle(Closed())
+        try:
+            with self._reading:
+                await self._read_until_closed(protocol)
+        finally:
+            self.context.over.set()
+
+    async def _read_until_closed(self, protocol: "_Protocol") -> None:
+        data: bytes | bytearray = b"?"
+        while data:
+            # hypercorn's own read_timeout would also cut off a client that waits for its answer.
+            patience = math.inf if protocol.is_answering else self._read_timeout
+            try:
+                with trio.fail_after(patience):
+                    data = await self.stream.receive_some(65536)
+            except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
+                break
+            await protocol.handle(RawData(bytes(data)))
+        await protocol.handle(Closed())
 
     async def _close(self) -> None:
         """Close so that the peer can still read our answer: unread input would reset the connection."""
@@ -208,6 +228,13 @@ class _Protocol(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
         """No upgrade to HTTP/2: the request is answered as the HTTP/1.1 it came as."""
 
+    async def _close_stream(self) -> None:
+        """Tell the application that the client is gone; if it takes no more news, the connection is ended."""
+        with trio.move_on_after(LINGER) as patience:
+            await super()._close_stream()
+        if patience.cancelled_caught:
+            self.task_group._nursery.cancel_scope.cancel()  # type: ignore[attr-defined]
+
     async def _send_error_response(self, status_code: int) -> None:
         headers, body = bare_problem(status_code)
         await self._send_h11_event(
@@ -231,6 +258,10 @@ class _Protocol(H11Protocol):
         elif isinstance(event, EndBody) and self._refused:
             await super().stream_send(event)
             await self.send(Closed())  # as the refusal said; after a bad handshake hypercorn would not
+        elif isinstance(event, Response) and self.connection.their_state is h11.SEND_BODY:
+            # An answer before the end of the request: hypercorn closes after it, so the client must know.
+            headers = [*event.headers, (b"connection", b"close")]
+            await super().stream_send(Response(STREAM_ID, headers, event.status_code))
         else:
             await super().stream_send(event)
 

@@ -73,7 +73,9 @@ def test_what_the_layers_below_raise_is_in_the_table(error: Exception, status: i
     assert b"secret" not in problem.document()
 
 
-@pytest.mark.parametrize("error", [KeyError("secret"), WriteRefused("invalid_value", field="secret")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [KeyError("secret"), WriteRefused("invalid_value", field="secret")], ids=repr
+)
 def test_what_nobody_foresaw_is_a_500_that_tells_nothing(error: Exception) -> None:
     problem = problem_of(error)
     assert not is_foreseen(error)

@@ -6,7 +6,15 @@ import httpx
 import pytest
 
 from api.access import Scope, acting_on, check_key
-from api.refusals import AddressDenied, KeyExpired, KeyInvalid, KeyRevoked, Refusal, ScopeDenied, ValidationFailed
+from api.refusals import (
+    AddressDenied,
+    KeyExpired,
+    KeyInvalid,
+    KeyRevoked,
+    Refusal,
+    ScopeDenied,
+    ValidationFailed,
+)
 from storage.rows import Key
 from tests.api.stage import Stage
 
@@ -58,7 +66,12 @@ def test_a_session_s_key_acts_on_its_session_alone() -> None:
 
 
 def test_a_key_of_no_session_names_exactly_one() -> None:
-    assert acting_on(key(), "ana", None) == acting_on(key(), None, "ana") == acting_on(key(), "ana", "ana") == "ana"
+    assert (
+        acting_on(key(), "ana", None)
+        == acting_on(key(), None, "ana")
+        == acting_on(key(), "ana", "ana")
+        == "ana"
+    )
     for named in ((None, None), ("ana", "budi")):
         with pytest.raises(ValidationFailed):
             acting_on(key(), *named)
@@ -88,7 +101,7 @@ async def test_each_way_a_key_can_be_bad_has_its_code(stage: Stage) -> None:
     ]:
         async with stage.client_with(None) as client:
             headers = {} if given is None else {b"x-api-key": given.encode("latin-1")}
-            answer = await client.get(path, headers=headers)  # type: ignore[arg-type]
+            answer = await client.get(path, headers=headers)
             code = None if answer.is_success else answer.json()["code"]
             assert (answer.status_code, code) == expected
             assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)
@@ -112,7 +125,9 @@ async def test_one_session_s_key_reaches_no_other_session(stage: Stage) -> None:
 
 
 async def test_a_new_key_is_shown_once_works_and_is_gone_when_revoked(stage: Stage) -> None:
-    made = await stage.client.post("/api/keys", json={"name": "CI", "scopes": ["read"], "allowedIps": ["127.0.0.1"]})
+    made = await stage.client.post(
+        "/api/keys", json={"name": "CI", "scopes": ["read"], "allowedIps": ["127.0.0.1"]}
+    )
     assert made.status_code == 201
     plain, shown = made.json()["apiKey"], made.json()["key"]
     assert plain.startswith(shown["prefix"])

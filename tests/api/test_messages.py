@@ -81,7 +81,9 @@ async def test_each_failure_of_a_send_has_its_status_and_code(stage: Stage) -> N
 
 async def test_the_rate_limit_is_told_in_headers(stage: Stage) -> None:
     async with await stage.session("ana") as client:
-        stage.scripts["ana"].answers[SendText] = errors.RateLimited(session_id="ana", limit=10, retry_after=5.5)
+        stage.scripts["ana"].answers[SendText] = errors.RateLimited(
+            session_id="ana", limit=10, retry_after=5.5
+        )
         answer = await client.post("/api/messages/text", json=TEXT)
     assert {name: value for name, value in answer.headers.items() if name.startswith("ratelimit")} == {
         "ratelimit-limit": "10",
@@ -180,7 +182,13 @@ async def test_messages_are_listed_newest_first_by_page_and_found_by_either_id(s
             await stage.services.writer.call(StoreMessage(message=inbound(number)))
         first = (await client.get("/api/messages?limit=3")).json()
         rest = (await client.get("/api/messages", params={"limit": 3, "cursor": first["cursor"]})).json()
-        assert [m["messageId"] for m in first["messages"] + rest["messages"]] == ["WA4", "WA3", "WA2", "WA1", "WA0"]
+        assert [m["messageId"] for m in first["messages"] + rest["messages"]] == [
+            "WA4",
+            "WA3",
+            "WA2",
+            "WA1",
+            "WA0",
+        ]
         assert rest["cursor"] is None
         ours, theirs = await client.get("/api/messages/msg_2"), await client.get("/api/messages/WA2")
         assert ours.json() == theirs.json() == first["messages"][2]
@@ -192,7 +200,15 @@ async def test_messages_are_listed_newest_first_by_page_and_found_by_either_id(s
 
 
 BAD_QUERIES = [
-    "limit=0", "limit=x", "cursor=zz", "fromMe=yes", "status=gone", "colour=red", "since=today", "q=%00", "limit=1&limit=2"
+    "limit=0",
+    "limit=x",
+    "cursor=zz",
+    "fromMe=yes",
+    "status=gone",
+    "colour=red",
+    "since=today",
+    "q=%00",
+    "limit=1&limit=2",
 ]
 
 
@@ -225,4 +241,3 @@ async def test_numbers_are_checked_in_the_order_asked(stage: Stage) -> None:
             refused = await client.post("/api/contacts/check", json={"phones": phones})
             assert refused.json()["code"] == "validation_failed"
     assert sum(isinstance(asked, CheckContacts) for asked in stage.scripts["ana"].asked) == 1
-

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio_websocket import open_websocket_url
 
 from api.server import Server
@@ -132,14 +133,18 @@ async def test_shutdown_lets_a_request_in_flight_finish_and_closes_idle_connecti
     assert answers[0].endswith(b"\r\n\r\noo")
 
 
-async def test_a_body_that_nobody_reads_does_not_keep_the_connection() -> None:
+async def test_a_body_that_nobody_reads_keeps_neither_the_connection_nor_a_task() -> None:
     async with serving() as address:
-        request = (
-            b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n"
-            + b"b" * 4_000_000
-        )
-        assert (await exchange(address, request)).endswith(b"\r\n\r\noo")
-        assert await is_served(address)
+        await trio.testing.wait_all_tasks_blocked()
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        for path in (b"/", b"/wait"):  # answered while the body comes, and when it has filled all queues
+            head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n"
+            answer = await exchange(address, head + b"b" * 4_000_000)
+            assert b"connection: close" in answer
+            assert answer.endswith(b"\r\n\r\noo")
+        with trio.fail_after(3):
+            while trio.lowlevel.current_statistics().tasks_living > tasks:
+                await trio.sleep(0.01)
 
 
 async def test_a_body_that_stalls_is_given_up() -> None:

@@ -49,12 +49,22 @@ async def test_sessions_are_listed_by_page_and_found(stage: Stage) -> None:
 
 
 async def test_a_patch_changes_what_it_names_and_null_sets_back(stage: Stage) -> None:
-    body = {"id": "ana", "name": "Ana", "deviceName": "Kasir", "limits": {"perMinute": 30}, "metadata": {"a": 1}}
+    body = {
+        "id": "ana",
+        "name": "Ana",
+        "deviceName": "Kasir",
+        "limits": {"perMinute": 30},
+        "metadata": {"a": 1},
+    }
     await stage.client.post("/api/sessions", json=body)
-    changed = (await stage.client.patch("/api/sessions/ana", json={"deviceName": None, "autoRead": True})).json()
+    changed = (
+        await stage.client.patch("/api/sessions/ana", json={"deviceName": None, "autoRead": True})
+    ).json()
     assert "deviceName" not in changed
     assert (changed["name"], changed["autoRead"], changed["limits"]) == ("Ana", True, {"perMinute": 30})
-    changed = (await stage.client.patch("/api/sessions/ana", json={"name": "Bu Ana", "metadata": None})).json()
+    changed = (
+        await stage.client.patch("/api/sessions/ana", json={"name": "Bu Ana", "metadata": None})
+    ).json()
     assert (changed["name"], changed["metadata"], changed["autoRead"]) == ("Bu Ana", {}, True)
     assert (await stage.client.patch("/api/sessions/ana", json={})).json() == changed
     refused = await stage.client.patch("/api/sessions/ana", json={"limits": {"perMinute": 0}, "jid": "x"})
@@ -63,7 +73,12 @@ async def test_a_patch_changes_what_it_names_and_null_sets_back(stage: Stage) ->
 
 async def test_each_order_reaches_the_session_and_answers_how_it_is(stage: Stage) -> None:
     async with await stage.session("ana") as own:
-        for path, order in [("start", Start()), ("stop", Stop()), ("restart", RestartClient()), ("logout", Logout())]:
+        for path, order in [
+            ("start", Start()),
+            ("stop", Stop()),
+            ("restart", RestartClient()),
+            ("logout", Logout()),
+        ]:
             for client, prefix in [(own, "/api/session"), (stage.client, "/api/sessions/ana")]:
                 stage.scripts["ana"].asked.clear()
                 answer = await client.post(f"{prefix}/{path}")

@@ -81,7 +81,9 @@ async def test_an_admin_has_webhooks_of_all_sessions_and_a_session_its_own(stage
     assert missing.json()["code"] == "session_not_found"
 
 
-async def test_a_patch_changes_what_it_names_and_a_rotation_keeps_the_old_secret_for_a_while(stage: Stage) -> None:
+async def test_a_patch_changes_what_it_names_and_a_rotation_keeps_the_old_secret_for_a_while(
+    stage: Stage,
+) -> None:
     async with await stage.session("ana") as own:
         made = (await own.post("/api/webhooks", json=NEW)).json()
         path = f"/api/webhooks/{made['webhook']['id']}"
