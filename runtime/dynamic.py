@@ -1,6 +1,6 @@
 """A supervisor that starts empty, for any number of like children that come and go by themselves."""
 
-# ruff: noqa: A002 - `id` and `exit` are the public names of the notions
+# ruff: noqa: A002 - `id` is the public name of the notion
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Mailbox:
         if self.closed:
             return False
         user = self._user
-        if len(user) >= self.capacity or self._waiting:
+        if len(user) >= self.capacity:  # as it is while anybody waits for room: nobody is overtaken
             if self.overflow is not Overflow.DROP_OLDEST:
                 return False
             self.dropped += 1

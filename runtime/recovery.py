@@ -69,7 +69,7 @@ class Recovery:
             self.fail(life.fatal)
         if life.claimed or not life.ready:
             return
-        log.info("child_ended child=%s exit=%s", slot.id, exit_)
+        log.info("child_ended supervisor=%s child=%s exit=%s", slot.supervisor.id, slot.id, exit_)
         if not wants_restart(slot.spec.restart, exit_):
             self.children.lay_to_rest(slot, State.ENDED)
             if slot.spec.significant and self.nursery is not None:
@@ -125,18 +125,18 @@ class Recovery:
         slot.failures = verdict.failures
         match verdict:
             case GiveUp(failures):
-                log.error("child_given_up child=%s failures=%d exit=%s", slot.id, failures, exit_)
+                self._report(logging.ERROR, f"child_given_up failures={failures}", slot, exit_)
                 self.children.lay_to_rest(slot, State.FAILED)
                 return None
             case Escalate(failures):
-                self._escalate(RestartIntensityExceeded(slot.id, failures, math.inf), exit_)
+                self._escalate(slot, RestartIntensityExceeded(slot.id, failures, math.inf), exit_)
                 return None
             case Again(_, wait, counts):
                 if counts and self.intensity.exceeded_by(now):
                     restarts, period = self.intensity.intensity + 1, self.intensity.period
-                    self._escalate(RestartIntensityExceeded(slot.id, restarts, period), exit_)
+                    self._escalate(slot, RestartIntensityExceeded(slot.id, restarts, period), exit_)
                     return None
-        log.warning("child_restarts child=%s exit=%s wait=%.3f", slot.id, exit_, wait)
+        self._report(logging.WARNING, f"child_restart_scheduled wait={wait:.3f}", slot, exit_)
         slot.enter(State.RESTARTING)
         recovery = Round(now + wait)
         for id_ in swept(self.strategy, self.children.ids(), slot.id):
@@ -191,7 +191,12 @@ class Recovery:
                     self.children.lay_to_rest(slot, State.IGNORED)
         return None
 
-    def _escalate(self, error: RestartIntensityExceeded, exit_: Exit) -> None:
+    def _escalate(self, slot: Slot, error: RestartIntensityExceeded, exit_: Exit) -> None:
         error.__cause__ = exit_.cause
-        log.error("restart_intensity_exceeded child=%s exit=%s", error.id, exit_)
+        self._report(logging.ERROR, "restart_intensity_exceeded", slot, exit_)
         self.fail(error)
+
+    def _report(self, level: int, event: str, slot: Slot, exit_: Exit) -> None:
+        """One record, with the trace of what the child died of."""
+        fields = f"{event} supervisor={slot.supervisor.id} child={slot.id} exit={exit_}"
+        log.log(level, fields, exc_info=exit_.cause)

@@ -251,6 +251,17 @@ async def test_ending_the_supervisor_ends_all_waiting(by: str, autojump_clock: M
     assert set(states(supervisor).values()) == {State.STOPPED}
 
 
+async def test_a_new_run_begins_a_new_row_of_failures(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    supervisor = Supervisor([stage.spec("a", backoff=EVEN)])
+    for _ in range(2):
+        async with running(supervisor):
+            await stage.end("a", BOOM)
+            due = supervisor.which_child("a").due
+            assert due is not None
+            assert due - trio.current_time() == 1.0
+
+
 async def test_a_round_that_everybody_left_leaves_no_timer_behind(autojump_clock: MockClock) -> None:
     stage = Stage()
     supervisor = Supervisor([stage.spec("a", backoff=EVEN)])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 from collections.abc import Callable
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from runtime import BRUTAL, Actor, ActorDied, ChildSpec, ChildType, Exit, Restart, State, Supervisor
+from runtime import BRUTAL, Actor, ActorDied, Backoff, ChildSpec, ChildType, Exit, Restart, State, Supervisor
 from tests.runtime.stage import BOOM, Performance, Stage, running, states
 
 
@@ -273,6 +274,25 @@ async def test_stop_hook_after_a_crash_has_shutdown_seconds(where: str, autojump
         assert last_exit(supervisor) == Exit.error(BOOM)
 
 
+async def test_a_kill_during_the_hook_leaves_the_crash_as_the_exit(autojump_clock: MockClock) -> None:
+    class Crasher(Actor):
+        async def handle(self, message: object) -> None:
+            raise BOOM
+
+        async def on_stop(self, exit: Exit) -> None:  # noqa: A002
+            await trio.sleep_forever()
+
+    supervisor = Supervisor([ChildSpec("a", Crasher)])
+    async with running(supervisor):
+        await supervisor.ref("a").cast(1)
+        await wait_all_tasks_blocked()
+        assert states(supervisor) == {"a": State.STOPPING}
+        await supervisor.kill_child("a")
+        await wait_all_tasks_blocked()
+        assert last_exit(supervisor) == Exit.error(BOOM)
+        assert states(supervisor) == {"a": State.RUNNING}
+
+
 async def test_a_failing_stop_hook_turns_an_orderly_end_into_an_error() -> None:
     class Bad(Actor):
         async def on_stop(self, exit: Exit) -> None:  # noqa: A002
@@ -413,6 +433,21 @@ async def test_stop_waits_for_the_end_and_a_second_stop_too(autojump_clock: Mock
         with trio.move_on_after(1):
             await supervisor.stop()
     assert ends == [2.0, 2.0]
+
+
+async def test_keyboard_interrupt_within_a_recovery_stops_all_in_order() -> None:
+    class Interrupted(random.Random):
+        def uniform(self, a: float, b: float) -> float:
+            raise KeyboardInterrupt
+
+    stage = Stage()
+    specs = [stage.spec("a"), stage.spec("b", backoff=Backoff(1.0, 2.0)), stage.spec("c")]
+    supervisor = Supervisor(specs, rng=Interrupted())
+    async with running(supervisor) as performance:
+        stage.told()
+        await stage.end("b", BOOM)
+        assert stage.told() == "-b -c -a"
+    assert isinstance(performance.error, KeyboardInterrupt)
 
 
 async def test_keyboard_interrupt_in_the_supervisors_own_task_stops_all_in_order() -> None:
