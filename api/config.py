@@ -151,6 +151,8 @@ class Cells:
     max_starts: int = _whole(200, least=1)
     ping_interval: float = _seconds(1)
     ping_timeout: float = _seconds(1)
+    window: int = _whole(256, least=1)
+    """Records of a session on their way to it or not yet stored; fewer than its mailbox holds."""
     journal_bound_mb: int = _whole(64, least=1)
     stop_timeout: float = _seconds(2)
 
@@ -192,7 +194,7 @@ class Session:
     """What a new device gets to receive its keys and settings, before its client moves to a shared cell."""
     liveness_window: float = _seconds(90)
     """Without a sign of life from WhatsApp for so long, the session is connected anew."""
-    backoff: BackoffTimes = BackoffTimes(min=1, max=60)
+    backoff: BackoffTimes = BackoffTimes(min=0.2, max=60, jitter=0.5)
 
 
 @frozen(kw_only=True)
@@ -254,11 +256,19 @@ class Actor(Worker):
 
 
 @frozen(kw_only=True)
-class Dynamic(Actor):
-    """A part of the tree that is any number of actors alike: the bounds of each, and of restarts of all."""
+class Many(Worker):
+    """A part of the tree that is any number of children alike: the bounds of each, and of restarts of all."""
 
     intensity: int = _whole(10)
     period: float = _seconds(60)
+
+
+@frozen(kw_only=True)
+class Sessions(Many):
+    """[supervision.sessions]: each WhatsApp session's actor."""
+
+    backoff: BackoffTimes = BackoffTimes(min=1, max=60, max_failures=10)
+    mailbox: MailboxBounds = MailboxBounds(capacity=1000)
 
 
 @frozen(kw_only=True)
@@ -268,12 +278,9 @@ class Supervision:
     root: Root = Root()
     storage: Actor = Actor(shutdown=10, mailbox=MailboxBounds(capacity=5000))
     hub: Actor = Actor(backoff=BackoffTimes(min=0.1, max=5))
-    webhooks: Dynamic = Dynamic()
-    cells: Dynamic = Dynamic(backoff=BackoffTimes(min=0.2, max=30))
-    sessions: Dynamic = Dynamic(
-        backoff=BackoffTimes(min=1, max=60, max_failures=10),
-        mailbox=MailboxBounds(capacity=1000),
-    )
+    webhooks: Many = Many()
+    cells: Many = Many(backoff=BackoffTimes(min=0.2, max=30))
+    sessions: Sessions = Sessions()
     api: Worker = Worker(backoff=BackoffTimes(min=0.2, max=10))
 
 
