@@ -3,6 +3,8 @@
 Outside a sandbox there is nothing here.
 """
 
+import re
+
 import httpx
 from attrs import frozen
 from quart import Blueprint, Response, request
@@ -16,7 +18,8 @@ from api.services import LoopbackControl, services
 
 routes = Blueprint("loopback", __name__, url_prefix="/api/loopback")
 
-_TIMEOUT = 30.0  # seconds; pairing and delivery happen before the network answers
+_TIMEOUT = 60.0  # seconds; a scan is answered when the client is linked
+_PLAIN = re.compile(r"(phones|faults)(/[A-Za-z0-9_-]{1,64}){0,4}")
 
 
 @frozen
@@ -27,58 +30,36 @@ class _Scan:
 @routes.post("/phones/<phone>/scan")
 async def scan(phone: str) -> Response:
     """Let a phone scan the QR code that a session shows now."""
-    control = await _control()
+    control = await _control(path := f"phones/{phone}/scan")
     asked = await body_as(_Scan)
     qr: Qr = await services().sessions.ref(asked.session_id).call(GetQr())
-    return await _forward(control, f"/phones/{_safe(phone)}/scan", json={"qr": qr.code})
+    return await _forward(control, path, json={"qr": qr.code})
 
 
-@routes.route("/phones", methods=["GET", "POST"])
-async def phones() -> Response:
-    """The simulated phones; POST adds one."""
-    return await _pass_on("/phones")
+@routes.route("/<path:path>", methods=["GET", "POST", "PATCH", "DELETE"])
+async def pass_on(path: str) -> Response:
+    """Everything else goes to the network as it is: its phones, their messages, the faults it is to have."""
+    control = await _control(path)
+    content: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    return await _forward(control, path, content=content)
 
 
-@routes.post("/phones/<phone>/<any('enter-code', 'unlink'):action>")
-async def act(phone: str, action: str) -> Response:
-    """Type a pairing code into a phone, or unlink a device there."""
-    return await _pass_on(f"/phones/{_safe(phone)}/{action}")
-
-
-@routes.route("/phones/<phone>/messages", methods=["GET", "POST"])
-async def messages(phone: str) -> Response:
-    """What a phone has; POST lets it send."""
-    return await _pass_on(f"/phones/{_safe(phone)}/messages")
-
-
-@routes.route("/faults", methods=["GET", "POST", "DELETE"])
-async def faults() -> Response:
-    """What goes wrong on the network on purpose."""
-    return await _pass_on("/faults")
-
-
-async def _control() -> LoopbackControl:
+async def _control(path: str) -> LoopbackControl:
     control = services().loopback
-    if control is None:
+    if control is None or _PLAIN.fullmatch(path) is None:
         raise NoSuchRoute
     await admit(Scope.ADMIN)
     return control
-
-
-async def _pass_on(path: str) -> Response:
-    control = await _control()
-    content: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-    return await _forward(control, path, content=content)
 
 
 async def _forward(
     control: LoopbackControl, path: str, *, content: bytes | None = None, json: object = None
 ) -> Response:
     headers = {"authorization": f"Bearer {control.token}", "content-type": "application/json"}
-    # A client of its own each time: rare calls, and no pool to poison when this one is cancelled.
-    async with httpx.AsyncClient(base_url=control.url, timeout=_TIMEOUT, trust_env=False) as client:
+    # A client of its own each time: rare calls, and no pool to spoil when this one is cancelled.
+    async with httpx.AsyncClient(base_url=control.url, timeout=_TIMEOUT, trust_env=False) as network:
         try:
-            answered = await client.request(
+            answered = await network.request(
                 request.method,
                 path,
                 params=request.args.to_dict(),
@@ -89,11 +70,14 @@ async def _forward(
         except httpx.HTTPError as error:
             raise NotReady(f"The loopback network does not answer ({type(error).__name__}).") from None
     if not answered.is_success:
-        raise UpstreamRefused(answered.status_code, answered.text[:500])
+        raise UpstreamRefused(answered.status_code, _detail(answered))
     return Response(answered.content, answered.status_code, content_type=answered.headers.get("content-type"))
 
 
-def _safe(phone: str) -> str:
-    if not (phone.isascii() and phone.isdecimal()):
-        raise NoSuchRoute
-    return phone
+def _detail(refused: httpx.Response) -> str:
+    """The network's own words: of its problem document, or as they are."""
+    try:
+        problem = refused.json()
+        return str(problem["detail"] or problem["title"])
+    except (ValueError, KeyError, TypeError):
+        return refused.text[:500]

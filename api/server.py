@@ -233,7 +233,7 @@ class _Protocol(H11Protocol):
         with trio.move_on_after(LINGER) as patience:
             await super()._close_stream()
         if patience.cancelled_caught:
-            self.task_group._nursery.cancel_scope.cancel()  # type: ignore[attr-defined]
+            self.task_group._nursery.cancel_scope.cancel()  # type: ignore[attr-defined]  # noqa: SLF001
 
     async def _send_error_response(self, status_code: int) -> None:
         headers, body = bare_problem(status_code)

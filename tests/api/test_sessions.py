@@ -100,6 +100,7 @@ async def test_status_and_me_are_the_actor_s_own_words(stage: Stage) -> None:
             "restarts": 0,
             "lastError": None,
             "liveness": {"lastInboundAt": None, "lastPongAt": "2026-01-31T12:00:00.000Z"},
+            "cell": "cell-1",
             "lease": None,
         }
         assert (await own.get("/api/session/me")).json() == {
