@@ -10,7 +10,7 @@
 
 import logging
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
@@ -32,7 +32,7 @@ from actors.errors import (
 from actors.session import messages as ask
 from actors.session import state
 from actors.session.content import Content, read_content
-from actors.session.inbound import writes_for
+from actors.session.inbound import ContentWrite, writes_for
 from actors.session.keeper import (
     Answer,
     AttachClient,
@@ -63,6 +63,8 @@ class _Fed:
     event: state.Input
     reply: Reply | None = None
 
+
+_SETTLING = 2.0  # seconds that a receipt waits for messages in the air
 
 # Said by the client library itself, not by WhatsApp.
 _NO_SIGN_OF_LIFE = (
@@ -319,8 +321,11 @@ class SessionActor(Actor):
             return  # taken over before, and replayed
         self._seen = notice.seq
         event = notice.event
-        for write in writes_for(self.session_id, event, notice.seq):
-            await self._writer.cast(write)
+        writes = writes_for(self.session_id, event, notice.seq)
+        if isinstance(event, wa.ReceiptArrived) and self._sending.in_the_air:
+            self.nursery.start_soon(self._store_settled, writes)
+        else:
+            await self._store(writes)
         match event:
             case wa.Identified():
                 await self._identified(event)
@@ -330,6 +335,16 @@ class SessionActor(Actor):
                 await self._advance(state.PairingDone())
             case _ if notice.at >= self._keeper.attached_at:
                 await self._live(notice, event)
+
+    async def _store(self, writes: Iterable[ContentWrite]) -> None:
+        for write in writes:
+            await self._writer.cast(write)
+
+    async def _store_settled(self, writes: Iterable[ContentWrite]) -> None:
+        """Store a receipt that may be about a message whose id is being stored just now."""
+        with trio.move_on_after(_SETTLING):
+            await self._sending.settled()
+        await self._store(writes)
 
     async def _live(self, notice: ClientNotice, event: wa.ClientEvent) -> None:
         """What counts only while the client that said it lives: replayed, it says nothing about the link."""

@@ -29,9 +29,10 @@ from actors.session.inbound import PHONE_SERVER, Key, phone_first, update_data
 from actors.session.messages import ContactCheck, SendText, Sent
 from actors.session.settings import Limits
 from actors.whatsapp import errors as wa
-from actors.whatsapp.client import Client, OnWhatsApp
+from actors.whatsapp.client import Client, OnWhatsApp, SendResult
 from actors.whatsapp.proto import e2e
 from runtime import Ref, Reply
+from storage.errors import WriteRefused
 from storage.ids import new_id
 from storage.rows import Json, Message, MessageStatus
 from storage.writes import NewEvent, StoreMessage, UpdateMessage
@@ -58,6 +59,15 @@ class _Outgoing:
     reply: Reply
 
 
+@frozen
+class _Acknowledged:
+    """WhatsApp has it."""
+
+    intent: Message
+    chat_alt: str | None
+    result: SendResult
+
+
 @define(eq=False)
 class Sending:
     """A session's queue of outgoing messages, its worker, and its checks of phone numbers."""
@@ -69,6 +79,7 @@ class Sending:
     clock: Callable[[], float] = trio.current_time
     contacts: KnownContacts = field(factory=KnownContacts)
     _bucket: TokenBucket = field(init=False)
+    _in_the_air: set[trio.Event] = field(factory=set, init=False)
     _put: trio.MemorySendChannel[_Outgoing] = field(init=False)
     _take: trio.MemoryReceiveChannel[_Outgoing] = field(init=False)
 
@@ -97,16 +108,34 @@ class Sending:
 
     async def run(self) -> None:
         """Send what is queued, for as long as the session's actor lives."""
-        async for outgoing in self._take:
-            if outgoing.reply.abandoned:
-                self._bucket.refund()
-                continue
-            try:
-                sent = await self._send(outgoing.request)
-            except SessionError as error:
-                outgoing.reply.fail(error)
-            else:
-                outgoing.reply.send(sent)
+        async with trio.open_nursery() as settling:
+            async for outgoing in self._take:
+                if outgoing.reply.abandoned:
+                    self._bucket.refund()
+                    continue
+                settled = trio.Event()
+                try:
+                    acknowledged = await self._send(outgoing.request, settled)
+                except (SessionError, WriteRefused) as error:
+                    outgoing.reply.fail(error)
+                    self._in_the_air.discard(settled)
+                    settled.set()
+                else:
+                    # The next message need not wait for the commit.
+                    settling.start_soon(self._settle, outgoing.reply, acknowledged, settled)
+
+    async def settled(self) -> None:
+        """Wait until every message that WhatsApp has been given by now is stored with its id.
+
+        Only then can a receipt find its message.
+        """
+        for event in tuple(self._in_the_air):
+            await event.wait()
+
+    @property
+    def in_the_air(self) -> bool:
+        """Whether a message has been given to WhatsApp and is not stored as sent."""
+        return bool(self._in_the_air)
 
     async def check(self, phones: tuple[str, ...], reply: Reply) -> None:
         """Answer CheckContacts."""
@@ -125,7 +154,7 @@ class Sending:
             )
         )
 
-    async def _send(self, request: SendText) -> Sent:
+    async def _send(self, request: SendText, settled: trio.Event) -> _Acknowledged:
         try:
             client = self.account.connected_client()
             chat, chat_alt = await self._recipient(client, request.to)
@@ -134,24 +163,33 @@ class Sending:
             raise
         intent = self._intent(request, chat)
         await self.writer.call(StoreMessage(message=intent), timeout=math.inf)
+        self._in_the_air.add(settled)
         try:
             result = await client.send(chat, e2e.Message(conversation=request.text), timeout=self.timeout)
         except wa.CellError as error:
             await self._failed(intent, chat_alt, error)
             raise self.as_session_error(error, intent.id) from error
+        return _Acknowledged(intent, chat_alt, result)
+
+    async def _settle(self, reply: Reply, acknowledged: _Acknowledged, settled: trio.Event) -> None:
+        """Store that WhatsApp has the message, then answer: a caller can look up what it was told of."""
+        intent, result = acknowledged.intent, acknowledged.result
         at = datetime.fromtimestamp(result.timestamp, UTC)
-        key = Key(chat=chat, chat_alt=chat_alt, from_me=True, id=result.message_id)
-        await self.writer.cast(
+        key = Key(chat=intent.chat, chat_alt=acknowledged.chat_alt, from_me=True, id=result.message_id)
+        await self.writer.call(
             UpdateMessage(
-                session_id=self.account.session_id,
+                session_id=intent.session_id,
                 id=intent.id,
                 wa_id=result.message_id,
                 status=MessageStatus.SENT,
                 occurred_at=at,
                 events=(NewEvent("messages.update", update_data(key, MessageStatus.SENT, at), at),),
-            )
+            ),
+            timeout=math.inf,
         )
-        return Sent(message_id=result.message_id, chat=chat, timestamp=at)
+        self._in_the_air.discard(settled)
+        settled.set()
+        reply.send(Sent(message_id=result.message_id, chat=intent.chat, timestamp=at))
 
     def _intent(self, request: SendText, chat: str) -> Message:
         payload: Json = {"conversation": request.text}

@@ -44,7 +44,7 @@ class Policy:
     reconnect_window: float = 90.0  # what the library gets to come back by itself
     restricted_retry: float = 3600.0  # when WhatsApp did not say how long
     backoff: Backoff = field(factory=lambda: Backoff(min=0.2, max=60.0, factor=2.0, jitter=0.5))
-    stable_after: float = 60.0  # connected for this long, earlier failures are forgotten
+    stable_after: float = 30.0  # connected for this long, earlier failures are forgotten
     rng: Random = field(factory=Random)
 
 

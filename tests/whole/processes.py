@@ -1,0 +1,256 @@
+"""The processes of the whole: a loopback network and a gateway, as their users start them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+from attrs import define, field
+from trio_websocket import WebSocketConnection, open_websocket_url
+
+ROOT = Path(__file__).parents[2]
+Json = dict[str, Any]
+
+
+async def until(is_so: Callable[[], Awaitable[Any]], what: str, *, within: float = 20.0) -> Any:
+    """Ask again and again until the answer is true, and return it."""
+    with trio.move_on_after(within):
+        while not (answer := await is_so()):
+            await trio.sleep(0.01)
+        return answer
+    raise AssertionError(f"waited {within:g} s in vain for: {what}")
+
+
+@define(eq=False)
+class Running:
+    """A program of ours in a process of its own, whose output goes to a file."""
+
+    process: "subprocess.Popen[bytes]"
+    output: Path
+
+    @classmethod
+    def start(cls, output: Path, *arguments: str, **environment: str) -> "Running":
+        with output.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdout=file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            )
+        return cls(process, output)
+
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    async def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Signal it, and give its exit code once it has ended."""
+        self.process.send_signal(number)
+        return await trio.to_thread.run_sync(self.process.wait)
+
+
+@define(eq=False)
+class Network:
+    """A loopback network."""
+
+    control: httpx.AsyncClient
+    environment: dict[str, str]  # points a gateway at it
+
+    async def phone(self, number: str, *, auto_read: bool = False) -> None:
+        body = {"phone": number, "name": f"Phone {number[-2:]}", "autoRead": auto_read}
+        (await self.control.post("/phones", json=body)).raise_for_status()
+
+    async def write(self, number: str, to: str, text: str) -> str:
+        body = {"to": to, "message": text}
+        answer = (await self.control.post(f"/phones/{number}/messages", json=body)).raise_for_status()
+        return str(answer.json()["messageId"])
+
+    async def inbox(self, number: str) -> list[Json]:
+        answer = (await self.control.get(f"/phones/{number}/messages")).raise_for_status()
+        return list(answer.json()["messages"])
+
+    async def texts(self, number: str) -> list[str]:
+        """What others wrote to this phone, in order."""
+        return [message["text"] for message in await self.inbox(number) if not message["fromMe"]]
+
+    async def fault(self, kind: str, **more: Any) -> Json:
+        answer = await self.control.post("/faults", json={"kind": kind, **more})
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
+    async def lift(self) -> None:
+        (await self.control.delete("/faults")).raise_for_status()
+
+
+@asynccontextmanager
+async def network(folder: Path) -> AsyncIterator[Network]:
+    """A network of its own."""
+    folder.mkdir()
+    program = Running.start(folder / "log", "loopback", "--data", str(folder / "data"))
+    described = folder / "data" / "network.json"
+    try:
+        await until(trio.Path(described).exists, "network.json")
+        found = json.loads(described.read_text())
+        environment = {
+            "TERZETTO_WHATSAPP_PROXY": found["proxy"],
+            "TERZETTO_WHATSAPP_CA_FILE": found["caFile"],
+            "TERZETTO_WHATSAPP_ROOT_KEY": found["rootKey"],
+        }
+        headers = {"authorization": f"Bearer {found['token']}"}
+        async with httpx.AsyncClient(base_url=found["control"], headers=headers, timeout=30) as control:
+            yield Network(control, environment)
+    finally:
+        with trio.CancelScope(shield=True):
+            await program.stop(signal.SIGTERM)
+
+
+@define(eq=False)
+class Session:
+    """One session and its key."""
+
+    id: str
+    phone: str
+    key: str = field(repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"x-api-key": self.key}
+
+
+@define(eq=False)
+class Gateway:
+    """A gateway in a process of its own. After `kill` or `stop`, `start` again on the same data."""
+
+    folder: Path
+    network: Network
+    program: Running
+    http: httpx.AsyncClient
+
+    @property
+    def cells(self) -> list[int]:
+        """The processes that host clients, by cell in the order of their start; ended ones too."""
+        return [int(pid) for pid in re.findall(r"cell_started cell=\S+ pid=(\d+)", self.program.said())]
+
+    def cell_process(self, cell: str) -> int:
+        found = re.findall(rf"cell_started cell={re.escape(cell)} pid=(\d+)", self.program.said())
+        return int(found[-1])
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        session: Session | None = None,
+        status: int = 200,
+    ) -> Json:
+        headers = session.headers if session else None
+        answer = await self.http.request(method, path, json=body, headers=headers)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return dict(answer.json()) if answer.content else {}
+
+    async def status(self, session: Session) -> Json:
+        return await self.call("GET", "/api/session/status", session=session)
+
+    async def until_connected(self, session: Session, *, within: float = 20.0) -> None:
+        async def connected() -> bool:
+            return bool((await self.status(session))["actual"] == "connected")
+
+        await until(connected, f"{session.id} is connected", within=within)
+
+    async def pair(self, name: str, phone: str, **settings: Any) -> Session:
+        """A new session, paired by QR with a new simulated phone, and connected."""
+        await self.network.phone(phone)
+        made = await self.call("POST", "/api/sessions", {"id": name, "name": name, **settings}, status=201)
+        session = Session(name, phone, made["apiKey"])
+
+        async def qr() -> str | None:
+            answer = await self.http.get("/api/session/qr?format=raw", headers=session.headers)
+            return answer.text if answer.is_success else None
+
+        code = await until(qr, "there is a QR code")
+        answer = await self.network.control.post(f"/phones/{phone}/scan", json={"qr": code})
+        assert answer.is_success, answer.text
+        await self.until_connected(session)
+        return session
+
+    async def send(self, session: Session, to: str, text: str, *, status: int = 200) -> Json:
+        return await self.call(
+            "POST", "/api/messages/text", {"phone": to, "message": text}, session=session, status=status
+        )
+
+    async def messages(self, session: Session, **query: str) -> list[Json]:
+        """Its stored messages, newest first."""
+        answer = await self.http.get("/api/messages", params={"limit": 200, **query}, headers=session.headers)
+        assert answer.is_success, answer.text
+        return list(answer.json()["messages"])
+
+    async def received(self, session: Session) -> list[str]:
+        """The texts that others wrote to this session and that are stored, oldest first."""
+        found = [each for each in await self.messages(session) if not each["fromMe"]]
+        return [each["text"] for each in reversed(found)]
+
+    @asynccontextmanager
+    async def socket(self, session: Session, after: str | None = None) -> AsyncIterator[WebSocketConnection]:
+        url = str(self.http.base_url).replace("http", "ws", 1).rstrip("/") + "/api/ws"
+        url += f"?after={after}" if after else ""
+        headers = [(b"x-api-key", session.key.encode())]
+        async with open_websocket_url(url, extra_headers=headers) as socket:
+            yield socket
+
+    async def kill(self) -> None:
+        """Kill -9, whatever it does."""
+        await self.program.stop(signal.SIGKILL)
+
+    async def start(self) -> None:
+        """Start it (again) and wait until it answers."""
+        self.program = _up(self.folder, self.network)
+        await self.wait(since=time.time())
+
+    async def wait(self, since: float = 0.0) -> None:
+        """Wait until it has said where it is."""
+        described = self.folder / "data" / "gateway.json"
+
+        async def there() -> bool:
+            assert self.program.process.poll() is None, self.program.said()
+            return described.exists() and described.stat().st_mtime > since
+
+        await until(there, "gateway.json", within=60)
+        found = json.loads(described.read_text())
+        self.http.base_url = found["url"]
+        self.http.headers["x-api-key"] = found["adminKey"]
+
+
+def _up(folder: Path, network: Network) -> Running:
+    config = folder / "supervisor.toml"
+    return Running.start(
+        folder / "log",
+        *("api", "up", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--config", str(config)),
+        **network.environment,
+    )
+
+
+@asynccontextmanager
+async def gateway(folder: Path, network: Network, config: str = "") -> AsyncIterator[Gateway]:
+    """A gateway on that network, with `config` as its supervisor.toml."""
+    folder.mkdir()
+    (folder / "supervisor.toml").write_text(config)
+    async with httpx.AsyncClient(timeout=100) as http:
+        running = Gateway(folder, network, _up(folder, network), http)
+        try:
+            await running.wait()
+            yield running
+        finally:
+            with trio.CancelScope(shield=True):
+                if running.program.process.poll() is None:
+                    await running.program.stop()
