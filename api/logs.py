@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
-_TEMPLATE = re.compile(r"([a-z][a-z0-9_.]*)((?: [a-z][a-z0-9_.]*=%[srdf])*)")
-_FIELD = re.compile(r" ([a-z][a-z0-9_.]*)=%[srdf]")
+_FIELD = re.compile(r" ([a-z][a-z0-9_.]*)=(%(?:\.\d+)?[srdf])")
+_TEMPLATE = re.compile(rf"([a-z][a-z0-9_.]*)(?:{_FIELD.pattern})*")
 _BARE = re.compile(r"""[^\s"=\\\x00-\x1f\x7f]+""")
 
 # E.164 has 8 to 15 digits with the country code. A letter or a dot on either side makes it part of an id.
@@ -68,16 +68,22 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     # The values go by the template, so that none of them can pass for a field of its own.
     arguments = record.args if isinstance(record.args, tuple) else ()
     template = _TEMPLATE.fullmatch(record.msg) if isinstance(record.msg, str) else None
-    names = _FIELD.findall(template[2]) if template else []
-    if template and len(names) == len(arguments):
+    places = _FIELD.findall(record.msg) if template else []
+    if template and len(places) == len(arguments):
         yield "event", template[1]
-        for name, argument in zip(names, arguments, strict=True):
-            yield name, argument if isinstance(argument, int | float | None) else masked(str(argument))
+        for (name, conversion), argument in zip(places, arguments, strict=True):
+            yield name, _value(conversion, argument)
     else:
         yield "event", masked(record.getMessage())
     if record.exc_info and (error := record.exc_info[1]):
         yield "exception", masked("".join(traceback.format_exception_only(error)).strip())
         yield "traceback", masked("".join(traceback.format_exception(error)))
+
+
+def _value(conversion: str, argument: object) -> object:
+    if isinstance(argument, int | float | None):
+        return float(conversion % argument) if conversion.endswith("f") else argument
+    return masked(conversion % (argument,))
 
 
 def _logfmt(value: object) -> str:

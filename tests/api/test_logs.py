@@ -29,6 +29,17 @@ def test_a_template_becomes_an_event_with_fields() -> None:
     )
 
 
+def test_a_number_stays_one_and_is_rounded_as_the_template_says() -> None:
+    entry = record("request_handled ms=%.1f status=%d retry=%s", 2.345, 200, 0.5)
+    fields = json.loads(Lines(as_json=True).format(entry))
+    assert (fields["event"], fields["ms"], fields["status"], fields["retry"]) == (
+        "request_handled",
+        2.3,
+        200,
+        0.5,
+    )
+
+
 def test_a_line_begins_with_its_time_in_utc() -> None:
     entry = record("ready")
     entry.created = 1_795_000_000.5
