@@ -52,6 +52,7 @@ DATABASE = "postgres"
 
 SETTINGS = {
     "listen_addresses": "",
+    "unix_socket_permissions": "0700",
     "max_connections": "50",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
@@ -78,7 +79,8 @@ async def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> AsyncItera
     Raises ServerError when the directory is in use, of another PostgreSQL version, or no server starts on it.
     """
     data_dir = data_dir.absolute()
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Root's server is another user's, who must get through to pgdata.
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700 if os.geteuid() else 0o711)
     with _locked(data_dir / "lock"), _socket_dir(data_dir) as sockets:
         server = _Server(data_dir, sockets, fsync)
         await server.make()
@@ -156,7 +158,7 @@ class _Server:
         while True:
             try:
                 await self._start()
-            except ServerError as error:
+            except (ServerError, OSError) as error:
                 _logger.error("postgres_start_failed error=%s retry_s=%s", error, delay)  # noqa: TRY400
                 await trio.sleep(delay)
                 delay = min(delay * 2, 5.0)
@@ -168,7 +170,6 @@ class _Server:
         self._write_access()
         settings = SETTINGS | {
             "unix_socket_directories": f'"{self.sockets}"',
-            "unix_socket_permissions": "0700" if os.geteuid() else "0777",  # the directory guards it
             "fsync": "on" if self.fsync else "off",
         }
         arguments = ["-D", str(self.data)]
@@ -187,7 +188,7 @@ class _Server:
     async def _clear(self) -> None:
         """Clear away what an earlier server left. We hold the lock: it is nobody's any more."""
         lines = self._pid_file()
-        if not lines:
+        if not lines or sys.platform != "linux":  # elsewhere PostgreSQL's own judgement has to do
             return
         pid = int(lines[0])
         # Its parent's death has told it to end. Where its number is a stranger's by now, PostgreSQL would
@@ -208,8 +209,6 @@ class _Server:
 
     def _is_ours(self, pid: int) -> bool:
         """Whether it is a server on this directory: they work in it."""
-        if sys.platform != "linux":
-            return False
         try:
             return Path(f"/proc/{pid}/cwd").readlink() == self.data.resolve()
         except OSError:
@@ -242,6 +241,7 @@ class _Server:
         path = self.directory / "postgres.log"
         if path.exists() and path.stat().st_size > LOG_BYTES:
             path.rename(path.with_suffix(".log.1"))
+        path.touch(mode=0o600)
         with path.open("ab") as log:
             yield log
 
@@ -252,6 +252,7 @@ class _Server:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    path.touch(mode=0o600)
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -266,13 +267,15 @@ def _socket_dir(data_dir: Path) -> Iterator[Path]:
     # Root's runtime directory is closed to the user the server runs as.
     parent = Path((os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() else None) or tempfile.gettempdir())
     path = parent / f"terzetto-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    _give(path)
-    found = path.lstat()
-    owner = pwd.getpwnam(_system_user()).pw_uid if _system_user() else os.geteuid()
-    # Anybody may make directories in /tmp.
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
-        raise ServerError(f"{path} is not a directory that only we can use")
+    try:
+        path.mkdir(mode=0o700)
+        _give(path)
+    except FileExistsError:
+        # Left by a sudden end, or not: anybody may make directories in /tmp.
+        found = path.lstat()
+        owner = pwd.getpwnam(_system_user()).pw_uid if _system_user() else os.geteuid()
+        if (found.st_mode, found.st_uid) != (stat.S_IFDIR | 0o700, owner):
+            raise ServerError(f"{path} is not a directory that only we can use") from None
     try:
         yield path
     finally:
@@ -332,6 +335,8 @@ def _launch(name: str, directory: Path, arguments: list[str], log: IO[bytes]) ->
 
 async def _ended(process: subprocess.Popen[bytes]) -> None:
     """Wait until the process has ended, and reap it."""
+    if process.poll() is not None:
+        return  # its number may be another's
     try:
         descriptor = os.pidfd_open(process.pid)
     except (AttributeError, OSError):  # not Linux, or an old one

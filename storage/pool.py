@@ -13,7 +13,10 @@ from storage.connection import TrioConnection
 from storage.errors import BadQuery, DatabaseUnavailable
 
 STATEMENT_TIMEOUT = 30
-"""Seconds a query may take."""
+"""Seconds a query may take in the server."""
+
+LOAN = 35.0
+"""Seconds a connection is lent for at most, the wait for it included: a server may fall silent."""
 
 
 class Pool:
@@ -32,21 +35,22 @@ class Pool:
     async def connection(self) -> AsyncIterator[TrioConnection]:
         """Lend a connection in autocommit, waiting for one to come free if all are lent.
 
-        Raises DatabaseUnavailable when none can be made or it breaks meanwhile, BadQuery when the server
-        cannot take a parameter for what it should be.
+        Raises DatabaseUnavailable when none can be made or it breaks meanwhile or takes longer than LOAN,
+        BadQuery when the server cannot take a parameter for what it should be.
         """
-        async with self._limiter:
-            try:
-                connection = self._take() or await self._connect()
-                try:
-                    yield connection
-                finally:
-                    self._put(connection)
-            except (psycopg.DataError, UnicodeEncodeError):
-                # Without the cause: its text quotes the value.
-                raise BadQuery from None
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                raise DatabaseUnavailable(type(error).__name__) from error
+        try:
+            with trio.fail_after(LOAN):
+                async with self._limiter:
+                    connection = self._take() or await self._connect()
+                    try:
+                        yield connection
+                    finally:
+                        self._put(connection)
+        except (psycopg.DataError, UnicodeEncodeError):
+            # Without the cause: its text quotes the value.
+            raise BadQuery from None
+        except (psycopg.OperationalError, psycopg.InterfaceError, trio.TooSlowError) as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     def close(self) -> None:
         """Close all connections that are not lent; further calls of `connection` are refused."""

@@ -19,11 +19,11 @@ from psycopg.rows import kwargs_row
 
 from storage.errors import BadQuery
 from storage.pool import Pool
-from storage.rows import Desired, Event, Key, Message, MessageStatus, Page, Session, Webhook
+from storage.rows import COLUMNS, TABLES, Desired, Event, Key, Message, MessageStatus, Page, Session, Webhook
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
-_EVENT_COLUMNS = "position, session_id, seq, event_id, event, occurred_at, data"
+_SELECT = {kind: f"SELECT {', '.join(COLUMNS[kind])} FROM {table}" for kind, table in TABLES.items()}
 
 
 class Reads:
@@ -36,7 +36,7 @@ class Reads:
 
     async def session(self, session_id: str) -> Session | None:
         """One session by id."""
-        return await self._one(Session, "SELECT * FROM sessions WHERE id = %s", (session_id,))
+        return await self._one(Session, "WHERE id = %s", (session_id,))
 
     async def sessions(
         self,
@@ -55,26 +55,24 @@ class Reads:
             where.add("concat_ws(' ', id, name, phone, push_name) ILIKE %s", f"%{_literal(q)}%")
         if cursor is not None:
             where.add("id > %s", *_decode(cursor, 1))
-        rows = await self._all(
-            Session, f"SELECT * FROM sessions {where} ORDER BY id LIMIT %s", (*where.params, limit + 1)
-        )
+        rows = await self._all(Session, f"{where} ORDER BY id LIMIT %s", (*where.params, limit + 1))
         return _page(rows, limit, lambda session: [session.id])
 
     # Keys
 
     async def key(self, key_id: str) -> Key | None:
         """One key by id."""
-        return await self._one(Key, "SELECT * FROM keys WHERE id = %s", (key_id,))
+        return await self._one(Key, "WHERE id = %s", (key_id,))
 
     async def key_by_hash(self, digest: bytes) -> Key | None:
         """The key whose SHA-256 this is, also an expired or revoked one."""
-        return await self._one(Key, "SELECT * FROM keys WHERE hash = %s", (digest,))
+        return await self._one(Key, "WHERE hash = %s", (digest,))
 
     async def keys(self, *, session_id: str | None = None) -> list[Key]:
         """All keys, or a session's, oldest first."""
         where = _Where()
         where.equal("session_id", session_id)
-        return await self._all(Key, f"SELECT * FROM keys {where} ORDER BY created_at, id", where.params)
+        return await self._all(Key, f"{where} ORDER BY created_at, id", where.params)
 
     async def has_admin_key(self) -> bool:
         """Whether any admin key was ever made that is neither revoked nor expired."""
@@ -89,11 +87,11 @@ class Reads:
     async def message(self, session_id: str, message_id: str) -> Message | None:
         """One message by our id or by WhatsApp's."""
         # WhatsApp's id is unique within a chat and direction only: the newest of them is the one meant.
-        query = (
-            "SELECT * FROM messages WHERE session_id = %s AND (id = %s OR wa_id = %s)"
+        which = (
+            "WHERE session_id = %s AND (id = %s OR wa_id = %s)"
             " ORDER BY (id = %s) DESC, occurred_at DESC LIMIT 1"
         )
-        return await self._one(Message, query, (session_id, message_id, message_id, message_id))
+        return await self._one(Message, which, (session_id, message_id, message_id, message_id))
 
     async def messages(
         self,
@@ -137,7 +135,7 @@ class Reads:
             where.add("(occurred_at, id) < (%s::timestamptz, %s)", *_decode(cursor, 2))
         rows = await self._all(
             Message,
-            f"SELECT * FROM messages {where} ORDER BY occurred_at DESC, id DESC LIMIT %s",
+            f"{where} ORDER BY occurred_at DESC, id DESC LIMIT %s",
             (*where.params, limit + 1),
         )
         return _page(rows, limit, lambda message: [message.occurred_at.isoformat(), message.id])
@@ -146,11 +144,11 @@ class Reads:
         self, status: MessageStatus, *, after: tuple[str, str] = ("", ""), limit: int = 500
     ) -> list[Message]:
         """Messages of all sessions that are queued or sending, in order of session and id."""
-        query = (
-            "SELECT * FROM messages WHERE status = %s AND status IN ('queued', 'sending')"
+        which = (
+            "WHERE status = %s AND status IN ('queued', 'sending')"
             " AND (session_id, id) > (%s, %s) ORDER BY session_id, id LIMIT %s"
         )
-        return await self._all(Message, query, (status, *after, limit))
+        return await self._all(Message, which, (status, *after, limit))
 
     # Events
 
@@ -167,8 +165,8 @@ class Reads:
         where.add("position > %s", position)
         where.any_of("session_id", sessions)
         where.any_of("event", events)
-        query = f"SELECT {_EVENT_COLUMNS} FROM events {where} ORDER BY position LIMIT %s"
-        return await self._all(Event, query, (*where.params, limit))
+        which = f"{where} ORDER BY position LIMIT %s"
+        return await self._all(Event, which, (*where.params, limit))
 
     async def session_events_after(
         self, session_id: str, seq: int, *, events: Collection[str] | None = None, limit: int = 500
@@ -177,12 +175,12 @@ class Reads:
         where = _Where()
         where.add("session_id = %s AND seq > %s", session_id, seq)
         where.any_of("event", events)
-        query = f"SELECT {_EVENT_COLUMNS} FROM events {where} ORDER BY seq LIMIT %s"
-        return await self._all(Event, query, (*where.params, limit))
+        which = f"{where} ORDER BY seq LIMIT %s"
+        return await self._all(Event, which, (*where.params, limit))
 
     async def event(self, event_id: str) -> Event | None:
         """One event by its id."""
-        return await self._one(Event, f"SELECT {_EVENT_COLUMNS} FROM events WHERE event_id = %s", (event_id,))
+        return await self._one(Event, "WHERE event_id = %s", (event_id,))
 
     async def last_position(self) -> int:
         """The position of the newest event; 0 when there is none."""
@@ -192,27 +190,25 @@ class Reads:
 
     async def webhook(self, webhook_id: str) -> Webhook | None:
         """One webhook by id."""
-        return await self._one(Webhook, "SELECT * FROM webhooks WHERE id = %s", (webhook_id,))
+        return await self._one(Webhook, "WHERE id = %s", (webhook_id,))
 
     async def webhooks(self, *, session_id: str | None = None, active: bool | None = None) -> list[Webhook]:
         """All webhooks, or those of one session (global ones left out), oldest first."""
         where = _Where()
         where.equal("session_id", session_id)
         where.equal("active", active)
-        return await self._all(
-            Webhook, f"SELECT * FROM webhooks {where} ORDER BY created_at, id", where.params
-        )
+        return await self._all(Webhook, f"{where} ORDER BY created_at, id", where.params)
 
     # How
 
-    async def _all(self, row: type[T], query: str, params: Sequence[Any] = ()) -> list[T]:
+    async def _all(self, row: type[T], which: str, params: Sequence[Any] = ()) -> list[T]:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=kwargs_row(row))
-            await cursor.execute(query.encode(), params)
+            await cursor.execute(f"{_SELECT[row]} {which}".encode(), params)
             return await cursor.fetchall()
 
-    async def _one(self, row: type[T], query: str, params: Sequence[Any]) -> T | None:
-        rows = await self._all(row, query, params)
+    async def _one(self, row: type[T], which: str, params: Sequence[Any]) -> T | None:
+        rows = await self._all(row, which, params)
         return rows[0] if rows else None
 
     async def _value(self, query: str) -> Any:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+import attrs
 from attrs import field, frozen
 
 Json = dict[str, Any]
@@ -171,3 +172,15 @@ class Page(Generic[T]):
     items: list[T]
     cursor: str | None
     """Pass it to get the next page; None: this was the last."""
+
+
+TABLES: dict[type, str] = {
+    Session: "sessions",
+    Key: "keys",
+    Webhook: "webhooks",
+    Message: "messages",
+    Event: "events",
+}
+
+COLUMNS = {kind: tuple(column.name for column in attrs.fields(kind)) for kind in TABLES}
+"""The columns this program knows, always named one by one: a newer program may have added others."""

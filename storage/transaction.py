@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from psycopg.rows import kwargs_row
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.ids import new_id
-from storage.rows import Event, Key, Message, Session, Webhook
+from storage.rows import COLUMNS, TABLES, Event, Message, Session
 from storage.writes import (
     Append,
     Delete,
@@ -35,14 +35,13 @@ from storage.writes import (
     UpdateMessage,
     Write,
     Written,
+    journal_of,
     session_of,
 )
 
 W = TypeVar("W")
 
 _LOCK = 0x7465727B
-_TABLES: dict[type, str] = {Session: "sessions", Key: "keys", Webhook: "webhooks", Message: "messages"}
-_COLUMNS = {kind: [column.name for column in attrs.fields(kind)] for kind in _TABLES}
 
 # All writers of one database take turns from here to their commit, so that the positions drawn in between
 # are in the order of the commits. And a writer whose connection broke during a commit learns here what became
@@ -58,7 +57,7 @@ _STORE_MESSAGES = """
     INSERT INTO messages ({columns})
     SELECT {columns} FROM json_populate_recordset(NULL::messages, %s::json)
     ON CONFLICT DO NOTHING
-    RETURNING session_id, id
+    RETURNING session_id, id, client_ref
 """
 
 # `echo` is a message of ours that came back from WhatsApp as if new, before its sender could tell us the
@@ -192,8 +191,8 @@ class _Section:
 
     async def _insert(self, row: Row) -> None:
         kind = type(row)
-        columns = ", ".join(_COLUMNS[kind])
-        table = _TABLES[kind]
+        columns = ", ".join(COLUMNS[kind])
+        table = TABLES[kind]
         await self._connection.execute(
             f"INSERT INTO {table} ({columns})"
             f" SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s::json)".encode(),
@@ -204,66 +203,66 @@ class _Section:
 
     async def _delete(self, table: type[Row], row_id: str) -> None:
         cursor = await self._connection.execute(
-            f"DELETE FROM {_TABLES[table]} WHERE id = %s".encode(), (row_id,)
+            f"DELETE FROM {TABLES[table]} WHERE id = %s".encode(), (row_id,)
         )
         if cursor.rowcount:
             self._applied.add(0)
 
     async def _store_messages(self) -> None:
-        numbers: dict[tuple[str, str], int] = {}
-        for number, write in self._numbered(StoreMessage):
-            numbers.setdefault((write.message.session_id, write.message.id), number)
-        if not numbers:
+        writes = self._numbered(StoreMessage)
+        if not writes:
             return
-        query = _STORE_MESSAGES.format(columns=", ".join(_COLUMNS[Message]))
-        rows = [_fields(write.message) for _, write in self._numbered(StoreMessage)]
+        numbers: dict[tuple[str, str], int] = {}
+        for number, write in writes:
+            numbers.setdefault((write.message.session_id, write.message.id), number)
+        query = _STORE_MESSAGES.format(columns=", ".join(COLUMNS[Message]))
+        rows = [_fields(write.message) for _, write in writes]
         cursor = await self._connection.execute(query.encode(), (_document(rows),))
-        for stored in await cursor.fetchall():
-            number = numbers[stored]
-            self._applied.add(number)
-            message = self._writes[number].message  # type: ignore[union-attr]
-            if message.client_ref is not None:
-                self._client_refs[number] = message.client_ref
+        for session_id, message_id, client_ref in await cursor.fetchall():
+            self._took_effect(numbers[session_id, message_id], client_ref)
 
     async def _update_messages(self) -> None:
+        writes = self._numbered(UpdateMessage)
         # By our id first: there a message gets the wa_id by which receipts name it.
-        for match, by_id in ((_BY_ID, True), (_BY_WA_ID, False)):
-            keyed = [
-                ((write.session_id, write.id if by_id else write.wa_id), number)
-                for number, write in self._numbered(UpdateMessage)
-                if (write.id is not None) is by_id
-            ]
-            for numbers in _rounds(keyed):
-                rows = [_message_change(number, self._writes[number]) for number in numbers]  # type: ignore[arg-type]
-                query = _UPDATE_MESSAGES.format(match=match)
-                cursor = await self._connection.execute(query.encode(), (_document(rows),))
+        by_id = [each for each in writes if each[1].id is not None]
+        by_wa_id = [each for each in writes if each[1].id is None]
+        for match, chosen in ((_BY_ID, by_id), (_BY_WA_ID, by_wa_id)):
+            query = _UPDATE_MESSAGES.format(match=match).encode()
+            for together in _rounds(chosen, lambda write: (write.session_id, write.id or write.wa_id)):
+                rows = [_message_change(number, write) for number, write in together]
+                cursor = await self._connection.execute(query, (_document(rows),))
                 for number, applied, client_ref in await cursor.fetchall():
                     if applied:
-                        self._applied.add(number)
-                        if client_ref is not None:
-                            self._client_refs[number] = client_ref
+                        self._took_effect(number, client_ref)
+
+    def _took_effect(self, number: int, client_ref: str | None) -> None:
+        self._applied.add(number)
+        if client_ref is not None:
+            self._client_refs[number] = client_ref
 
     async def _update_rows(self) -> None:
-        alike: dict[tuple[type[Row], tuple[str, ...]], list[tuple[str, int]]] = defaultdict(list)
-        for number, write in self._numbered(Update):
-            alike[write.table, tuple(sorted(write.changes))].append((write.id, number))
-        for (table, columns), keyed in alike.items():
-            for numbers in _rounds(keyed):
-                await self._update_alike(table, columns, numbers)
+        for together in _rounds(self._numbered(Update), lambda write: (write.table, write.id)):
+            alike: dict[tuple[type[Row], tuple[str, ...]], dict[str, tuple[int, Update]]] = defaultdict(dict)
+            for number, write in together:
+                alike[write.table, tuple(sorted(write.changes))][write.id] = (number, write)
+            for (table, columns), writes in alike.items():
+                await self._update_alike(table, columns, writes)
 
-    async def _update_alike(self, table: type[Row], columns: tuple[str, ...], numbers: list[int]) -> None:
+    async def _update_alike(
+        self, table: type[Row], columns: tuple[str, ...], writes: dict[str, tuple[int, Update]]
+    ) -> None:
         """Change the same columns of several rows of a table."""
-        writes = {write.id: (number, write) for number, write in self._numbered(Update) if number in numbers}
         changes = [f"{column} = r.{column}" for column in columns]
-        if "updated_at" in _COLUMNS[table]:
+        if "updated_at" in COLUMNS[table]:
             changes.append("updated_at = now()")
         if table is Session and "status" in columns and "status_since" not in columns:
             changes.append("status_since = CASE WHEN t.status = r.status THEN t.status_since ELSE now() END")
-        name = _TABLES[table]
+        name = TABLES[table]
+        found = ", ".join(f"t.{column}" for column in COLUMNS[table])
         cursor: AsyncCursor[Row] = self._connection.cursor(row_factory=kwargs_row(table))
         await cursor.execute(
             f"UPDATE {name} t SET {', '.join(changes)} FROM json_populate_recordset(NULL::{name}, %s::json) r"
-            " WHERE t.id = r.id RETURNING t.*".encode(),
+            f" WHERE t.id = r.id RETURNING {found}".encode(),
             (_document([{"id": row_id, **write.changes} for row_id, (_, write) in writes.items()]),),
         )
         for row in await cursor.fetchall():
@@ -275,19 +274,16 @@ class _Section:
         """Append the events of the writes that took effect, numbered on from each session's last."""
         new: list[tuple[int, str, NewEvent]] = []
         counts: Counter[str] = Counter()
-        journal: dict[str, int] = {}
         for number, write in enumerate(self._writes):
             session_id = session_of(write)
-            if session_id is None or isinstance(write, Delete):
-                continue
-            if (journal_seq := getattr(write, "journal_seq", None)) is not None:
-                journal[session_id] = max(journal_seq, journal.get(session_id, 0))
-            if number in self._applied:
-                new += [(number, session_id, event) for event in write.events]
-                counts[session_id] += len(write.events)
+            if session_id is not None and number in self._applied:
+                for event in getattr(write, "events", ()):
+                    new.append((number, session_id, event))
+                    counts[session_id] += 1
+        journal = journal_of(self._writes)
         sessions = [
             {"id": session_id, "events": counts[session_id], "journal_seq": journal.get(session_id)}
-            for session_id in journal.keys() | {each for each, count in counts.items() if count}
+            for session_id in journal.keys() | counts.keys()
         ]
         if not sessions:
             return {}
@@ -323,10 +319,8 @@ class _Section:
             appended[number].append(attrs.evolve(entry, position=positions[entry.event_id]))
         return appended
 
-    def _numbered(self, kind: type[W]) -> Iterator[tuple[int, W]]:
-        for number, write in enumerate(self._writes):
-            if isinstance(write, kind):
-                yield number, write
+    def _numbered(self, kind: type[W]) -> list[tuple[int, W]]:
+        return [(number, write) for number, write in enumerate(self._writes) if isinstance(write, kind)]
 
 
 def _message_change(number: int, write: UpdateMessage) -> dict[str, Any]:
@@ -356,16 +350,17 @@ def _encode(value: object) -> str:
             raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _rounds(keyed: Iterable[tuple[Any, int]]) -> Iterator[list[int]]:
-    """Deal out numbers so that no round has a key twice, and each key's numbers keep their order.
+def _rounds(writes: list[tuple[int, W]], key: Callable[[W], tuple[Any, ...]]) -> list[list[tuple[int, W]]]:
+    """Deal out writes so that no round has a key twice, and those of one key keep their order.
 
-    One statement changes a row once.
+    One statement changes a row only once.
     """
-    rounds: list[list[int]] = []
+    rounds: list[list[tuple[int, W]]] = []
     seen: Counter[Any] = Counter()
-    for key, number in keyed:
-        if seen[key] == len(rounds):
+    for each in writes:
+        of = key(each[1])
+        if seen[of] == len(rounds):
             rounds.append([])
-        rounds[seen[key]].append(number)
-        seen[key] += 1
-    return iter(rounds)
+        rounds[seen[of]].append(each)
+        seen[of] += 1
+    return rounds

@@ -20,7 +20,7 @@ from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.refusal import refusal
 from storage.transaction import Batch
-from storage.writes import Committed, Write, Written, session_of
+from storage.writes import Committed, Write, Written, journal_of, session_of
 
 _logger = logging.getLogger("storage")
 
@@ -127,23 +127,19 @@ class Writer(Actor):
     async def _settle(self, waiting: Sequence[Waiting]) -> None:
         """Commit, answer and publish. A write that is to blame is found by halving and refused alone."""
         batch = Batch([each.write for each in waiting])
-        try:
-            written = await self._commit(batch)
-        except Exception as error:
-            if (refused := refusal(error, waiting[0].write)) is None:
-                raise
-            if len(waiting) > 1:
-                middle = len(waiting) // 2
-                await self._settle(waiting[:middle])
-                await self._settle(waiting[middle:])
-                return
-            self._refuse(waiting[0], refused)
-            return
-        self._stats.commits += 1
-        self._stats.writes += len(waiting)
-        for each, answer in zip(waiting, written, strict=True):
-            each.reply.send(answer)
-        await self._announce(batch, written)
+        outcome = await self._commit(batch)
+        if not isinstance(outcome, WriteRefused):
+            self._stats.commits += 1
+            self._stats.writes += len(waiting)
+            for each, written in zip(waiting, outcome, strict=True):
+                each.reply.send(written)
+            await self._announce(batch, outcome)
+        elif len(waiting) == 1:
+            self._refuse(waiting[0], outcome)
+        else:
+            middle = len(waiting) // 2
+            await self._settle(waiting[:middle])
+            await self._settle(waiting[middle:])
 
     def _refuse(self, waiting: Waiting, refused: WriteRefused) -> None:
         self._stats.refused += 1
@@ -156,37 +152,32 @@ class Writer(Actor):
         waiting.reply.fail(refused)
 
     async def _announce(self, batch: Batch, written: Sequence[Written]) -> None:
-        journal: dict[str, int] = {}
-        for write in batch.writes:
-            journal_seq = getattr(write, "journal_seq", None)
-            session_id = session_of(write)
-            if journal_seq is not None and session_id is not None:
-                journal[session_id] = max(journal_seq, journal.get(session_id, 0))
-        events = tuple(event for each in written for event in each.events)
-        if not events and not journal:
+        committed = Committed(
+            events=tuple(event for each in written for event in each.events), journal=journal_of(batch.writes)
+        )
+        if not committed.events and not committed.journal:
             return
         try:
-            await self._publish(Committed(events, journal))
+            await self._publish(committed)
         except Exception:
             # They are stored: who follows the log finds them there. The writer must not end for it.
-            _logger.exception("publish_failed events=%s", len(events))
+            _logger.exception("publish_failed events=%s", len(committed.events))
 
-    async def _commit(self, batch: Batch) -> list[Written]:
-        """Commit, trying again for as long as it is the database's fault."""
+    async def _commit(self, batch: Batch) -> list[Written] | WriteRefused:
+        """Commit, trying again for as long as it is the database's fault; or why a write is to blame."""
         while True:
             try:
                 with trio.fail_after(COMMIT_TIMEOUT):
                     written = await batch.commit(await self._connected(), self._name)
-            except (psycopg.Error, trio.TooSlowError) as error:
-                if refusal(error, batch.writes[0]) is not None:
-                    raise
+            except (psycopg.Error, trio.TooSlowError, UnicodeEncodeError, WriteRefused) as error:
+                if (refused := refusal(error, batch.writes[0])) is not None:
+                    return refused
                 self._disconnect()
                 self._stats.failures += 1
-                delay = retry_delay(self._stats.failures)
                 if self._stats.failures == 1:
                     state = getattr(error, "sqlstate", None)
                     _logger.warning("database_away error=%s sqlstate=%s", type(error).__name__, state)
-                await trio.sleep(delay)
+                await trio.sleep(retry_delay(self._stats.failures))
             else:
                 if self._stats.failures:
                     _logger.info("database_back tries=%s", self._stats.failures)

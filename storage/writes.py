@@ -170,6 +170,17 @@ def session_of(write: Write) -> str | None:
             return None
 
 
+def journal_of(writes: Iterable[Write]) -> dict[str, int]:
+    """By session, how far the journal is stored once these are."""
+    journal: dict[str, int] = {}
+    for write in writes:
+        journal_seq: int | None = getattr(write, "journal_seq", None)
+        session_id = session_of(write)
+        if session_id is not None and journal_seq is not None:
+            journal[session_id] = max(journal_seq, journal.get(session_id, 0))
+    return journal
+
+
 def _check_events(table: type[Row], events: tuple[NewEvent, ...]) -> None:
     if events and table is not Session:
         raise ValueError("only a session has a log to append events to")

@@ -288,21 +288,10 @@ def test_as_an_ordinary_user_it_runs_as_that_user() -> None:
             "        print(os.stat(f'/proc/{pid}').st_uid)\n"
             "trio.run(main)\n"
         )
+        # Launched as servers are: nobody may read below a directory of root's, should this Python lie there.
+        launched = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), nobody.pw_name]
         done = subprocess.run(
-            # As it starts servers: where this Python lies below a directory of root's, nobody may read it.
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                launch.__file__,
-                str(os.getpid()),
-                nobody.pw_name,
-                sys.executable,
-                str(ROOT),
-                "-c",
-                script,
-                str(data_dir),
-            ],
+            [*launched, sys.executable, str(ROOT), "-c", script, str(data_dir)],
             env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,

@@ -379,6 +379,18 @@ async def test_updates_of_one_row_in_a_batch_all_take_effect_in_order(gateway: G
     assert session.restarts == 3
 
 
+async def test_updates_of_different_columns_keep_their_order_too(gateway: Gateway) -> None:
+    await gateway.session()
+    await gateway.together(
+        Update(Session, "s1", {"status": "connected"}),
+        Update(Session, "s1", {"status": "failed", "last_error": "banned"}),
+        Update(Session, "s1", {"status": "stopped"}),
+    )
+    session = await gateway.reads.session("s1")
+    assert session is not None
+    assert (session.status, session.last_error) == ("stopped", "banned")
+
+
 async def test_rows_come_back_as_they_were_put_in(gateway: Gateway) -> None:
     session = Session(id="s1", name="Ünï", settings={"proxy": None, "limits": {"perMinute": 10}})
     key = Key(id="k1", session_id="s1", prefix="tz_ab", hash=bytes(range(32)), scopes=("read", "send"))
