@@ -125,16 +125,15 @@ def _looking(parser: argparse.ArgumentParser) -> None:
 
 
 class _Version(argparse.Action):
-    """Prints the version, which is written in pyproject.toml alone."""
+    """Prints the version."""
 
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
         super().__init__(option_strings, dest, nargs=0, help="print the version")
 
     def __call__(self, *_: object) -> NoReturn:
-        import tomllib
+        from api.version import version
 
-        with (ROOT / "pyproject.toml").open("rb") as file:
-            print(f"terzetto {tomllib.load(file)['project']['version']}")
+        print(f"terzetto {version()}")
         sys.exit(0)
 
 
