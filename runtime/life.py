@@ -136,7 +136,7 @@ class Life:
         self.exit = exit_
         self.settle(exit_)
         for reply in tuple(self.outstanding):
-            reply.fail(ActorDied(exit_))
+            reply.expire(ActorDied(exit_))
         for monitor in tuple(self.monitors):
             monitor.cancel()
         self.actor = self.task = self.nested = None
@@ -165,7 +165,7 @@ class Life:
         """The message in hand will not be answered any more, unless that was deferred."""
         envelope, self.in_hand = self.in_hand, None
         if envelope is not None and envelope.reply is not None and not envelope.reply.deferred:
-            envelope.reply.fail(ActorDied(exit_))
+            envelope.reply.expire(ActorDied(exit_))
 
     # Ending
 

@@ -12,8 +12,9 @@ import trio
 class Reply:
     """The right to answer one message, from `Actor.defer`: `send` or `fail`, exactly once.
 
-    For a cast, and for a caller that timed out or was cancelled, both do nothing. Answering twice is a
-    mistake and raises RuntimeError. If the actor's life ends first, the caller gets ActorDied.
+    For a cast, and for a caller that timed out or was cancelled, both do nothing. If the actor's life ends
+    first, the caller gets ActorDied and both do nothing from then on. Answering twice is a mistake and raises
+    RuntimeError.
     """
 
     __slots__ = ("_answered", "_has_caller", "_outstanding", "_task")
@@ -53,6 +54,10 @@ class Reply:
         if self._task is not None:
             outstanding.add(self)
 
+    def expire(self, error: BaseException) -> None:
+        """The life ended first: the caller gets the error, and is gone."""
+        self._release(outcome.Error(error))
+
     async def wait(self, leave: Callable[[], object]) -> Any:
         """Parks the calling task until the answer; `leave` is called when it is cancelled before.
 
@@ -71,6 +76,9 @@ class Reply:
         if self._answered:
             raise RuntimeError("this message was already answered")
         self._answered = True
+        self._release(answer)
+
+    def _release(self, answer: outcome.Outcome[object]) -> None:
         self._forget()
         task, self._task = self._task, None
         if task is not None:
