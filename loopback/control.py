@@ -19,6 +19,7 @@ from loopback import proto
 from loopback.accounts import Device
 from loopback.answers import Refused
 from loopback.attachments import KINDS, Attachment, message_with, open_attachment
+from loopback.calls import Call
 from loopback.faults import Fault, Kind
 from loopback.network import Network
 from loopback.pairing import PairingFailed
@@ -197,6 +198,27 @@ def control(network: Network, token: str) -> QuartTrio:
         network.presence.typing(phone.account, Node("chatstate", {"to": _chat(given["to"])}, state))
         return {}
 
+    @app.post("/phones/<number>/calls")
+    async def ring(number: str) -> tuple[Any, int]:
+        phone = phone_of(number)
+        given = await body(to=PHONE_NUMBER)
+        call = network.calls.ring(phone.account, phone_of(given["to"]).account)
+        network.store.commit()
+        return _call(call), 201
+
+    @app.get("/phones/<number>/calls")
+    async def calls(number: str) -> Any:
+        return {"calls": [_call(call) for call in network.calls.of(phone_of(number).account)]}
+
+    @app.delete("/phones/<number>/calls")
+    async def hang_up(number: str) -> Any:
+        account = phone_of(number).account
+        ringing = [c for c in network.calls.of(account) if c.caller is account and c.state == "ringing"]
+        for call in ringing:
+            network.calls.hang_up(call)
+        network.store.commit()
+        return {"ended": [call.id for call in ringing]}
+
     @app.post("/phones/<number>/groups")
     async def create_group(number: str) -> tuple[Any, int]:
         phone = phone_of(number)
@@ -330,6 +352,16 @@ def _sent(message: SentMessage) -> dict[str, Any]:
         "to": message.to,
         "timestamp": message.timestamp,
         "receipts": receipts,
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "callId": call.id,
+        "from": call.caller.phone,
+        "to": call.callee.phone,
+        "state": call.state,
+        "timestamp": call.started,
     }
 
 

@@ -22,6 +22,8 @@ NOT_A_MEMBER = 403
 ONLY_ADMINS = 405
 NO_SUCH_CHAT = 404
 
+REMEMBERED = 10_000  # acknowledgements, to answer a message that is sent twice
+
 # What stands beside the ciphertexts and is for the receivers too.
 PASSED_ON = {"meta", "biz", "bot"}
 
@@ -34,9 +36,22 @@ class Messages:
         self._groups = groups
         self._deliveries = deliveries
         self._faults = faults
+        self._accepted: dict[tuple[JID, str], Node] = {}  # acknowledgements by sender and id, the latest
 
     def accept(self, sender: Account, number: int, message: Node) -> Node:
         """Take a message of one of the sender's devices on its way; the acknowledgement for that device."""
+        author = (sender.lid_jid.with_device(number), message.attr("id") or "")
+        first_hand = message.child("participants") is not None and "participant" not in message.attrs
+        if first_hand and (known := self._accepted.get(author)) is not None:
+            return known  # the client did not get the acknowledgement and sent the same once more
+        ack = self._distribute(sender, number, message)
+        if first_hand:
+            self._accepted[author] = ack
+            if len(self._accepted) > REMEMBERED:
+                del self._accepted[next(iter(self._accepted))]
+        return ack
+
+    def _distribute(self, sender: Account, number: int, message: Node) -> Node:
         to = message.jid("to")
         now = int(time.time())
         error: int | None = None

@@ -12,6 +12,7 @@ from loopback.accounts import Account, Accounts, Device
 from loopback.addresses import Attrs
 from loopback.administration import Administration
 from loopback.answers import Refused, error, result
+from loopback.calls import Calls
 from loopback.connection import Connection
 from loopback.deliveries import Deliveries
 from loopback.directory import Directory
@@ -37,6 +38,8 @@ __all__ = ["Network"]
 _logger = logging.getLogger("loopback")
 
 Answer = Callable[[Account, Device, Node], Node | None]
+
+REPLACED = Node("stream:error", {}, Node("conflict", {"type": "replaced"}))
 
 # Requests that are taken note of and need nothing done here.
 ACCEPTED = {
@@ -74,6 +77,7 @@ class Network:
         self.media = Media(directory / "media" if directory is not None else None, self.faults)
         self.pairing = Pairing(self.accounts, self.prekeys, self.directory)
         self.presence = Presence(self.accounts, self.groups, self.connections_of)
+        self.calls = Calls(self.deliveries)
         self.phones: dict[str, Phone] = {}
         self._connections: dict[JID, Connection] = {}
         self._unpaired: set[Connection] = set()
@@ -133,7 +137,7 @@ class Network:
         self._remove(account, number)
         if (connection := self._connections.get(jid)) is not None:
             removed = Node("conflict", {"type": "device_removed"})
-            connection.finish(Node("stream:error", {"code": 401}, removed))
+            self._end(connection, Node("stream:error", {"code": 401}, removed))
         log("device_unlinked", phone=account.phone, device=number)
 
     def _switch_on(self, account: Account, *, auto_read: bool) -> Phone:
@@ -180,9 +184,9 @@ class Network:
                 case Kind.DROP:
                     await connection.cut()
                 case Kind.REPLACED:
-                    connection.finish(Node("stream:error", {}, Node("conflict", {"type": "replaced"})))
+                    self._end(connection, REPLACED)
                 case _:
-                    connection.finish(Node("stream:error", {"code": code or 503}))
+                    self._end(connection, Node("stream:error", {"code": code or 503}))
         return len(struck)
 
     async def serve_link(self, link: Link) -> None:
@@ -227,11 +231,16 @@ class Network:
         before = self._connections.get(connection.jid)
         self._connections[connection.jid] = connection
         if before is not None:
-            self.deliveries.detach(before.jid, before.send)
-            before.finish(Node("stream:error", {}, Node("conflict", {"type": "replaced"})))
+            self._end(before, REPLACED)
         log("device_logged_in", phone=account.phone, device=device.number)
         attrs: Attrs = {"t": int(time.time()), "lid": connection.jid, "creation": account.registered}
         connection.send(Node("success", attrs))
+
+    def _end(self, connection: Connection, last: Node) -> None:
+        """Send a last stanza; what comes for the device from now on waits for its next link."""
+        if connection.account is not None:
+            self.deliveries.detach(connection.jid, connection.send)
+        connection.finish(last)
 
     def _gone(self, connection: Connection) -> None:
         if connection.account is None:
@@ -285,8 +294,7 @@ class Network:
             case "chatstate":
                 self.presence.typing(account, node)
             case "call":
-                attrs = {"class": "call", "id": node.attr("id"), "from": node.jid("to")}
-                connection.send(Node("ack", attrs))
+                connection.send(self.calls.accept(account, node))
 
     def _answer(self, connection: Connection, account: Account, device: Device, iq: Node) -> None:
         namespace = iq.attr("xmlns") or ""
@@ -294,8 +302,7 @@ class Network:
             connection.send(result(iq))
             self._set_active(connection, account, device, active=iq.child("active") is not None)
         elif namespace == "md" and iq.child("remove-companion-device") is not None:
-            self.deliveries.detach(connection.jid, connection.send)
-            connection.finish(result(iq))
+            self._end(connection, result(iq))
             self._remove(account, device.number)
             log("device_logged_out", phone=account.phone, device=device.number)
         elif namespace in ACCEPTED:

@@ -97,6 +97,8 @@ class Program:
             events.OfflineSyncCompletedEv,
             events.PictureEv,
             events.BlocklistEv,
+            events.CallOfferEv,
+            events.CallTerminateEv,
         ):
             self.client.event(kind)(self._plain(kind.__name__))
         self.client.event(events.MessageEv)(self._message)
@@ -241,6 +243,9 @@ class Program:
 
     def do_user_info(self, person: str) -> Any:
         return [MessageToDict(each) for each in self.client.get_user_info(jid(person))]
+
+    def do_reject_call(self, caller: str, which: str) -> None:
+        self.client.reject_call(jid(caller), which)
 
     def do_group_photo(self, group: str, jpeg: str) -> Any:
         return self.client.set_group_photo(jid(group), bytes.fromhex(jpeg))

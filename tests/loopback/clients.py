@@ -14,6 +14,8 @@ import trio
 
 PROGRAM = Path(__file__).with_name("client_program.py")
 
+CALL_TIMEOUT = 90.0  # seconds; the library gives up after 75 itself
+
 Event = dict[str, Any]
 
 
@@ -63,8 +65,10 @@ class Client:
         assert self.process.stdin is not None
         line = json.dumps({"call": number, "do": method, **arguments}) + "\n"
         await self.process.stdin.send_all(line.encode())
-        while number not in self._answers:
-            await self._news.wait()
+        with trio.move_on_after(CALL_TIMEOUT):
+            while number not in self._answers:
+                await self._news.wait()
+        assert number in self._answers, f"{method} never returned\n{self.output[-3000:]}"
         answer = self._answers.pop(number)
         if "error" in answer:
             raise ClientError(answer["error"])

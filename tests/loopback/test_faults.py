@@ -161,7 +161,7 @@ async def test_control_refuses_strangers_and_nonsense(network: Network) -> None:
 
 
 async def test_network_survives_a_stranger_who_ends_its_control_server(tmp_path: Path) -> None:
-    """hypercorn ends as a whole when somebody asks for a WebSocket and goes on talking HTTP."""
+    """Hypercorn ends as a whole when somebody asks for a WebSocket and goes on talking HTTP."""
     async with start_network(tmp_path / "net") as network:
         port = int(network.where["control"].rpartition(":")[2])
         anna = await network.phone(network.anna, "Anna")

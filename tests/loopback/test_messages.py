@@ -199,6 +199,30 @@ async def test_directory_tells_who_is_registered(network: Network) -> None:
         await anna.call("send", to="628999999999", text="hello?")
 
 
+async def test_call_rings_is_refused_or_given_up(network: Network) -> None:
+    await network.phone(network.anna, "Anna")
+    await network.phone(network.bert, "Bert")
+    anna = await network.linked(network.anna)
+    call = await network.post(f"/phones/{network.bert}/calls", to=network.anna)
+    offer = await anna.event("CallOffer")
+    caller = offer["basicCallMeta"]["from"]
+    assert offer["basicCallMeta"]["callID"] == call["callId"]
+    await anna.call("reject_call", caller=f"{caller['User']}@{caller['Server']}", which=call["callId"])
+
+    async def states() -> list[str]:
+        return [c["state"] for c in (await network.get(f"/phones/{network.bert}/calls"))["calls"]]
+
+    async def rejected() -> bool:
+        return await states() == ["rejected"]
+
+    await until(rejected)
+    await network.post(f"/phones/{network.bert}/calls", to=network.anna)
+    await anna.event("CallOffer")
+    await network.control.delete(f"/phones/{network.bert}/calls")
+    await anna.event("CallTerminate")
+    assert await states() == ["rejected", "ended"]
+
+
 async def test_presence_and_typing_reach_those_who_watch(network: Network) -> None:
     await network.phone(network.anna, "Anna")
     await network.phone(network.bert, "Bert")
