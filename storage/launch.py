@@ -6,8 +6,9 @@ Run as a script, by path and without the rest of the package:
 
 USER is "" to stay who we are. The program gets SIGINT when the thread that started this script ends: for
 PostgreSQL, a fast shutdown. It must be able to reach DIRECTORY. Where only root can get at the program or
-the directory, it is allowed to read and search files like root, and nothing else; that way no permission of
-a file has to be changed. Linux only, elsewhere the program is started as it is.
+the directory, it keeps root's privilege to read and search files (in containers without that one, to pass by
+their permissions) and no other; that way no permission of a file has to be changed. Linux only, elsewhere
+the program is started as it is.
 """
 
 from __future__ import annotations

@@ -235,8 +235,11 @@ class _Where:
             self.add(f"{column} = %s", value)
 
     def any_of(self, column: str, values: str | Collection[str] | None) -> None:
-        if values is not None:
-            self.add(f"{column} = ANY(%s)", _listed(values))
+        listed = None if values is None else _listed(values)
+        if listed is not None and len(listed) == 1:
+            self.equal(column, listed[0])  # lets an index give the order too
+        elif listed is not None:
+            self.add(f"{column} = ANY(%s)", listed)
 
     def __str__(self) -> str:
         return "WHERE " + " AND ".join(self._conditions) if self._conditions else ""

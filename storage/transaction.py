@@ -24,6 +24,16 @@ from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.ids import new_id
 from storage.rows import COLUMNS, TABLES, Event, Message, Session
+from storage.statements import (
+    APPEND_EVENTS,
+    BEGIN,
+    BY_ID,
+    BY_WA_ID,
+    LOCK,
+    STORE_MESSAGES,
+    TAKE_NUMBERS,
+    UPDATE_MESSAGES,
+)
 from storage.writes import (
     Append,
     Delete,
@@ -40,89 +50,6 @@ from storage.writes import (
 )
 
 W = TypeVar("W")
-
-_LOCK = 0x7465727B
-
-# All writers of one database take turns from here to their commit, so that the positions drawn in between
-# are in the order of the commits. And a writer whose connection broke during a commit learns here what became
-# of it: nothing comes back when this very batch is stored already.
-_BEGIN = """
-    WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s))
-    INSERT INTO writers (name, batch) SELECT %s, %s FROM turn
-    ON CONFLICT (name) DO UPDATE SET batch = excluded.batch WHERE writers.batch <> excluded.batch
-    RETURNING true
-"""
-
-_STORE_MESSAGES = """
-    INSERT INTO messages ({columns})
-    SELECT {columns} FROM json_populate_recordset(NULL::messages, %s::json)
-    ON CONFLICT DO NOTHING
-    RETURNING session_id, id, client_ref
-"""
-
-# `echo` is a message of ours that came back from WhatsApp as if new, before its sender could tell us the
-# wa_id: it gives way to the row that the API's client knows. It is deleted before that row takes over its
-# wa_id, because the update reads each row of `echo` first.
-_UPDATE_MESSAGES = """
-    WITH wanted AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(%s::json) AS wanted (
-            number integer, session_id text, id text, wa_id text, chat text, from_me boolean,
-            status message_status, again boolean, error text, type text, text text, payload jsonb,
-            occurred_at timestamptz
-        )
-    ), target AS MATERIALIZED (
-        SELECT w.*, m.id AS target_id, m.status AS before, m.wa_id AS wa_id_before
-        FROM wanted w JOIN messages m ON m.session_id = w.session_id AND {match}
-    ), echo AS (
-        DELETE FROM messages m USING target t
-        WHERE m.session_id = t.session_id AND m.wa_id = t.wa_id AND m.from_me
-            AND t.wa_id_before IS DISTINCT FROM t.wa_id AND m.id <> t.target_id
-        RETURNING t.number, m.status
-    ), decided AS (
-        SELECT t.*, CASE
-            WHEN t.status IS NULL THEN t.before
-            WHEN t.again AND t.before IN ('failed', 'unknown') THEN t.status
-            ELSE greatest(t.before, t.status, e.status)
-        END AS after
-        FROM target t LEFT JOIN echo e USING (number)
-    )
-    UPDATE messages m SET
-        wa_id = coalesce(d.wa_id, m.wa_id),
-        status = d.after,
-        error = CASE WHEN d.after <> d.before THEN d.error ELSE m.error END,
-        type = coalesce(d.type, m.type),
-        text = coalesce(d.text, m.text),
-        payload = coalesce(d.payload, m.payload),
-        occurred_at = coalesce(d.occurred_at, m.occurred_at),
-        updated_at = now()
-    FROM decided d
-    WHERE m.session_id = d.session_id AND m.id = d.target_id
-        AND (d.status IS NULL OR d.after <> d.before OR d.wa_id IS DISTINCT FROM d.wa_id_before)
-    RETURNING d.number, d.status IS NULL OR d.after <> d.before, m.client_ref
-"""
-_BY_ID = "m.id = w.id"
-_BY_WA_ID = (
-    "m.wa_id = w.wa_id AND (w.chat IS NULL OR m.chat = w.chat)"
-    " AND (w.from_me IS NULL OR m.from_me = w.from_me)"
-)
-
-_TAKE_NUMBERS = """
-    UPDATE sessions s SET seq = s.seq + r.events, journal_seq = greatest(s.journal_seq, r.journal_seq)
-    FROM json_to_recordset(%s::json) AS r (id text, events bigint, journal_seq bigint)
-    WHERE s.id = r.id
-    RETURNING s.id, s.seq
-"""
-
-_APPEND_EVENTS = """
-    INSERT INTO events (session_id, seq, event_id, event, occurred_at, data)
-    SELECT session_id, seq, event_id, event, occurred_at, data
-    FROM json_to_recordset(%s::json) AS r (
-        position bigint, session_id text, seq bigint, event_id text, event text,
-        occurred_at timestamptz, data jsonb
-    )
-    ORDER BY r.position
-    RETURNING event_id, position
-"""
 
 
 @define(eq=False)
@@ -141,7 +68,7 @@ class Batch:
         the connection broke in the commit itself, which the next try will find.
         """
         async with connection.transaction():
-            cursor = await connection.execute(_BEGIN, (_LOCK, writer, self.id))
+            cursor = await connection.execute(BEGIN, (LOCK, writer, self.id))
             if await cursor.fetchone() is not None:
                 self._written = []
                 for section in _sections(self.writes):
@@ -215,7 +142,7 @@ class _Section:
         numbers: dict[tuple[str, str], int] = {}
         for number, write in writes:
             numbers.setdefault((write.message.session_id, write.message.id), number)
-        query = _STORE_MESSAGES.format(columns=", ".join(COLUMNS[Message]))
+        query = STORE_MESSAGES.format(columns=", ".join(COLUMNS[Message]))
         rows = [_fields(write.message) for _, write in writes]
         cursor = await self._connection.execute(query.encode(), (_document(rows),))
         for session_id, message_id, client_ref in await cursor.fetchall():
@@ -226,8 +153,8 @@ class _Section:
         # By our id first: there a message gets the wa_id by which receipts name it.
         by_id = [each for each in writes if each[1].id is not None]
         by_wa_id = [each for each in writes if each[1].id is None]
-        for match, chosen in ((_BY_ID, by_id), (_BY_WA_ID, by_wa_id)):
-            query = _UPDATE_MESSAGES.format(match=match).encode()
+        for match, chosen in ((BY_ID, by_id), (BY_WA_ID, by_wa_id)):
+            query = UPDATE_MESSAGES.format(match=match).encode()
             for together in _rounds(chosen, lambda write: (write.session_id, write.id or write.wa_id)):
                 rows = [_message_change(number, write) for number, write in together]
                 cursor = await self._connection.execute(query, (_document(rows),))
@@ -287,7 +214,7 @@ class _Section:
         ]
         if not sessions:
             return {}
-        cursor = await self._connection.execute(_TAKE_NUMBERS, (_document(sessions),))
+        cursor = await self._connection.execute(TAKE_NUMBERS, (_document(sessions),))
         last: dict[str, int] = dict(await cursor.fetchall())
         if len(last) < len(sessions):
             raise WriteRefused("unknown_session", field="session_id")
@@ -312,7 +239,7 @@ class _Section:
             )
             next_seq[session_id] += 1
         document = _document([_fields(entry) for entry in events])
-        cursor = await self._connection.execute(_APPEND_EVENTS, (document,))
+        cursor = await self._connection.execute(APPEND_EVENTS, (document,))
         positions: dict[str, int] = dict(await cursor.fetchall())
         appended: dict[int, list[Event]] = defaultdict(list)
         for entry, (number, _, _) in zip(events, new, strict=True):

@@ -1,0 +1,85 @@
+"""The statements of a batch. Each takes all of its rows as one JSON document."""
+
+LOCK = 0x7465727B
+"""Any number that all our writers agree on."""
+
+# All writers of one database take turns from here to their commit, so that the positions drawn in between
+# are in the order of the commits. And a writer whose connection broke during a commit learns here what became
+# of it: nothing comes back when this very batch is stored already.
+BEGIN = """
+    WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s))
+    INSERT INTO writers (name, batch) SELECT %s, %s FROM turn
+    ON CONFLICT (name) DO UPDATE SET batch = excluded.batch WHERE writers.batch <> excluded.batch
+    RETURNING true
+"""
+
+STORE_MESSAGES = """
+    INSERT INTO messages ({columns})
+    SELECT {columns} FROM json_populate_recordset(NULL::messages, %s::json)
+    ON CONFLICT DO NOTHING
+    RETURNING session_id, id, client_ref
+"""
+
+# `echo` is a message of ours that came back from WhatsApp as if new, before its sender could tell us the
+# wa_id: it gives way to the row that the API's client knows. It is deleted before that row takes over its
+# wa_id, because the update reads each row of `echo` first.
+UPDATE_MESSAGES = """
+    WITH wanted AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%s::json) AS wanted (
+            number integer, session_id text, id text, wa_id text, chat text, from_me boolean,
+            status message_status, again boolean, error text, type text, text text, payload jsonb,
+            occurred_at timestamptz
+        )
+    ), target AS MATERIALIZED (
+        SELECT w.*, m.id AS target_id, m.status AS before, m.wa_id AS wa_id_before
+        FROM wanted w JOIN messages m ON m.session_id = w.session_id AND {match}
+    ), echo AS (
+        DELETE FROM messages m USING target t
+        WHERE m.session_id = t.session_id AND m.wa_id = t.wa_id AND m.from_me
+            AND t.wa_id_before IS DISTINCT FROM t.wa_id AND m.id <> t.target_id
+        RETURNING t.number, m.status
+    ), decided AS (
+        SELECT t.*, CASE
+            WHEN t.status IS NULL THEN t.before
+            WHEN t.again AND t.before IN ('failed', 'unknown') THEN t.status
+            ELSE greatest(t.before, t.status, e.status)
+        END AS after
+        FROM target t LEFT JOIN echo e USING (number)
+    )
+    UPDATE messages m SET
+        wa_id = coalesce(d.wa_id, m.wa_id),
+        status = d.after,
+        error = CASE WHEN d.after <> d.before THEN d.error ELSE m.error END,
+        type = coalesce(d.type, m.type),
+        text = coalesce(d.text, m.text),
+        payload = coalesce(d.payload, m.payload),
+        occurred_at = coalesce(d.occurred_at, m.occurred_at),
+        updated_at = now()
+    FROM decided d
+    WHERE m.session_id = d.session_id AND m.id = d.target_id
+        AND (d.status IS NULL OR d.after <> d.before OR d.wa_id IS DISTINCT FROM d.wa_id_before)
+    RETURNING d.number, d.status IS NULL OR d.after <> d.before, m.client_ref
+"""
+BY_ID = "m.id = w.id"
+BY_WA_ID = (
+    "m.wa_id = w.wa_id AND (w.chat IS NULL OR m.chat = w.chat)"
+    " AND (w.from_me IS NULL OR m.from_me = w.from_me)"
+)
+
+TAKE_NUMBERS = """
+    UPDATE sessions s SET seq = s.seq + r.events, journal_seq = greatest(s.journal_seq, r.journal_seq)
+    FROM json_to_recordset(%s::json) AS r (id text, events bigint, journal_seq bigint)
+    WHERE s.id = r.id
+    RETURNING s.id, s.seq
+"""
+
+APPEND_EVENTS = """
+    INSERT INTO events (session_id, seq, event_id, event, occurred_at, data)
+    SELECT session_id, seq, event_id, event, occurred_at, data
+    FROM json_to_recordset(%s::json) AS r (
+        position bigint, session_id text, seq bigint, event_id text, event text,
+        occurred_at timestamptz, data jsonb
+    )
+    ORDER BY r.position
+    RETURNING event_id, position
+"""
