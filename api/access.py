@@ -5,7 +5,7 @@ session alone; a key of no session names one by the path or by x-session-id.
 """
 
 import ipaddress
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,10 @@ from api.refusals import (
 from api.services import services
 from api.trace import trace
 from storage.rows import Key, now
+from storage.writes import Update
+
+USED_RESOLUTION = timedelta(minutes=1)
+"""How exact a key's `lastUsedAt` is: it costs a write."""
 
 
 class Scope(StrEnum):
@@ -101,7 +105,11 @@ async def key_for(plain: str | None, scope: Scope | None, address: str | None) -
     found = await services().reads.key_by_hash(digest(plain))
     if found is not None:
         trace().key_prefix = found.prefix
-    return check_key(found, scope=scope, address=address, at=now())
+    at = now()
+    key = check_key(found, scope=scope, address=address, at=at)
+    if key.last_used_at is None or at - key.last_used_at > USED_RESOLUTION:
+        await services().writer.cast(Update(Key, key.id, {"last_used_at": at}))
+    return key
 
 
 async def admit(scope: Scope | None) -> Key:

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import traceback
 from typing import Any
 
 from quart import Response, has_websocket_context, request, websocket
@@ -24,6 +23,7 @@ from api import (
     webhooks,
 )
 from api.errors import is_foreseen, problem_of
+from api.failures import kinds, place
 from api.services import EXTENSION, Services
 from api.trace import Trace, begin, trace
 
@@ -116,20 +116,10 @@ def _respond(error: Exception, notes: Trace, path: str) -> Response:
     problem = problem_of(error)
     notes.code = problem.code
     if not is_foreseen(error):
-        _log_failure(error, notes)
+        log.error("request_failed request=%s error=%s at=%s", notes.request_id, kinds(error), place(error))
     return Response(
         problem.document(instance=path, request_id=notes.request_id), problem.status, problem.headers
     )
-
-
-def _log_failure(error: Exception, notes: Trace) -> None:
-    # The stack and the types only: the words of an exception may quote what somebody wrote.
-    kinds, inner = [type(error).__name__], error.__cause__ or error.__context__
-    while inner is not None and len(kinds) < 8:
-        kinds.append(type(inner).__name__)
-        inner = inner.__cause__ or inner.__context__
-    stack = "".join(traceback.format_tb(error.__traceback__))
-    log.error("request_failed request=%s error=%s\n%s", notes.request_id, " <- ".join(kinds), stack)
 
 
 def _log_access(method: str, handled: Any, status: int, started: float, notes: Trace) -> None:

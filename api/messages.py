@@ -166,7 +166,7 @@ def sent_view(sent: Sent) -> Json:
 
 
 def message_view(message: Message) -> Json:
-    """A message as clients see it; `data` is what its event said of it."""
+    """A message as clients see it; `message` is its content as in `messages.upsert`."""
     return {
         "messageId": message.public_id,
         "id": message.id,
@@ -182,5 +182,5 @@ def message_view(message: Message) -> Json:
         "timestamp": int(message.occurred_at.timestamp()),
         "createdAt": message.created_at,
         "updatedAt": message.updated_at,
-        "data": message.payload,
+        "message": message.payload,
     }

@@ -31,6 +31,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import EventWrapper, WorkerContext
 
 from api.errors import bare_problem
+from api.failures import kinds, place
 
 log = logging.getLogger("api.server")
 
@@ -133,8 +134,8 @@ class _Connection(TCPServer):
         self._reading = trio.CancelScope()
         try:
             await self.run()
-        except* Exception as group:
-            log.warning("connection_failed error=%s", _innermost(group), exc_info=group)
+        except* Exception as group:  # noqa: BLE001 - a stranger's bytes must not end the server
+            log.warning("connection_failed error=%s at=%s", kinds(group), place(group))
         finally:
             await trio.aclose_forcefully(self.stream)
 
@@ -264,9 +265,3 @@ class _Protocol(H11Protocol):
             await super().stream_send(Response(STREAM_ID, headers, event.status_code))
         else:
             await super().stream_send(event)
-
-
-def _innermost(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import trio
 
 from api.access import Scope, acting_on, check_key
 from api.refusals import (
@@ -134,6 +135,9 @@ async def test_a_new_key_is_shown_once_works_and_is_gone_when_revoked(stage: Sta
     assert shown["scopes"] == ["read"]
     async with stage.client_with(plain) as client:
         assert await code_of(client) == (200, None)
+        with trio.fail_after(2):
+            while (row := await stage.services.reads.key(shown["id"])) is None or row.last_used_at is None:
+                await trio.sleep(0.01)
         listed = await stage.client.get("/api/keys")
         assert plain not in listed.text
         assert shown["id"] in {each["id"] for each in listed.json()["keys"]}

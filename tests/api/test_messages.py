@@ -169,7 +169,7 @@ def inbound(number: int, **changes: object) -> Message:
         "from_me": False,
         "type": "text",
         "text": f"nomor {number}",
-        "payload": {"message": {"conversation": f"nomor {number}"}},
+        "payload": {"conversation": f"nomor {number}"},
         "status": MessageStatus.RECEIVED,
         "occurred_at": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number),
     }
@@ -192,7 +192,7 @@ async def test_messages_are_listed_newest_first_by_page_and_found_by_either_id(s
         assert rest["cursor"] is None
         ours, theirs = await client.get("/api/messages/msg_2"), await client.get("/api/messages/WA2")
         assert ours.json() == theirs.json() == first["messages"][2]
-        assert ours.json()["data"] == {"message": {"conversation": "nomor 2"}}
+        assert ours.json()["message"] == {"conversation": "nomor 2"}
         found = (await client.get("/api/messages", params={"q": "nomor 3", "chat": "628110000002"})).json()
         assert [m["id"] for m in found["messages"]] == ["msg_3"]
         missing = await client.get("/api/messages/none")
