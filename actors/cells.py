@@ -165,19 +165,32 @@ class Cell(Actor):
                 await self._process.ended.wait()
             self._process.kill("it did not end when asked")
             await self._process.ended.wait()
+            await self._farewell()
 
     async def _live(self) -> None:
         """Serve the process to its end; a death that nobody asked for is this actor's crash."""
-        await self._process.run()
-        if not self._joined or self._process.stopping:
-            return
-        self._pool.left(self)
-        reason = self._process.reason
-        log.error("cell_died cell=%s reason=%s sessions=%s", self.id, reason, len(self._clients))
+        try:
+            await self._process.run()
+            unasked = self._joined and not self._process.stopping
+            reason = self._process.reason
+            if unasked:
+                self._pool.left(self)
+                log.error("cell_died cell=%s reason=%s sessions=%s", self.id, reason, len(self._clients))
+            await self._farewell()
+            if unasked:
+                raise CellCrashed(f"{self.id}: {reason}")
+        finally:
+            self._pool.left(self)
+            # This actor was killed, or its sessions would not take their notices: at least they shall know.
+            for attached in tuple(self._clients.values()):
+                attached.ref.put_from_thread(self._loss(attached))
+                self._forget(attached.client.number)
+
+    async def _farewell(self) -> None:
+        """Wait until the sessions have taken what the process had sent."""
         if self._clients:
             with trio.move_on_after(FAREWELL):
                 await self._emptied.wait()
-        raise CellCrashed(f"{self.id}: {reason}")
 
     async def _watch(self) -> None:
         """Ask for a sign of life and look at the memory, at intervals."""
@@ -190,9 +203,12 @@ class Cell(Actor):
                     await self._process.ask(FrameType.PING)
                 except CellDied:
                     return
-            if patience.cancelled_caught and trio.current_time() - asked < config.ping_timeout + LAG:
-                self._process.kill(f"no answer to a ping within {config.ping_timeout:g} s")
-                return
+            if patience.cancelled_caught:
+                late = trio.current_time() - asked > config.ping_timeout + LAG
+                await trio.lowlevel.checkpoint()  # an answer may have come in the same turn of the loop
+                if self._process.heard < asked and not late:
+                    self._process.kill(f"no answer to a ping within {config.ping_timeout:g} s")
+                    return
             memory = self._process.memory() // MB
             if memory > 2 * config.memory_limit_mb:
                 self._process.kill(f"it took {memory} MB, twice its limit")
@@ -259,7 +275,7 @@ class Cell(Actor):
         await trio.sleep(self._pool.rng.uniform(0, HANDOVER))
         if not attached.stopping:
             await self.stop_client(attached.client.number)
-            await self._cast(attached, ClientLost(attached.client.session_id, attached.client, RETIRED))
+            await self._cast(attached, self._loss(attached, RETIRED))
 
     async def _pump(self, attached: _Attached) -> None:
         """Cast a client's records to its session, as fast as that takes them, and in the end its loss."""
@@ -270,9 +286,12 @@ class Cell(Actor):
                 await self._cast(attached, ClientNotice(client, frame.number, frame.at / 1e6, event))
             # The process ended. When its stop was under way, that is what was wanted.
             if not attached.stopping:
-                reason = self._process.reason or "killed"
-                await self._cast(attached, ClientLost(client.session_id, client, reason))
+                await self._cast(attached, self._loss(attached))
                 self._forget(client.number)
+
+    def _loss(self, attached: _Attached, reason: str | None = None) -> ClientLost:
+        client = attached.client
+        return ClientLost(client.session_id, client, reason or self._process.reason or "killed")
 
     async def _cast(self, attached: _Attached, message: ClientNotice | ClientLost) -> None:
         while True:
@@ -295,6 +314,7 @@ class Cell(Actor):
         if self._process.reason is not None:
             self._emptied.set()
         elif not self.shared or self.room == 0 or self._pool.has_spares_beyond(self):
+            self._pool.left(self)  # now, so that it is given no client any more
             self.stop(Exit.normal)
 
 

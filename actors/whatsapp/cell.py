@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -132,6 +133,9 @@ class Cell:
         except (BadRequest, BadCall) as error:
             text = str(error).encode()
             answer = Frame(FrameType.ERROR, frame.client, frame.number, text, Refusal.BAD_REQUEST)
+        except Exception as error:  # noqa: BLE001 - without an answer the gateway would wait for ever
+            text = repr(error).encode()
+            answer = Frame(FrameType.ERROR, frame.client, frame.number, text, Refusal.FAILED)
         self._send(answer)
 
     def _send(self, frame: Frame) -> None:
@@ -205,7 +209,10 @@ def die_with_parent(parent: int) -> None:
 def main() -> NoReturn:
     arguments = CellArguments(**json.loads(sys.argv[1]))
     die_with_parent(arguments.parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which stops its cells in order
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # meant for the gateway, which stops its cells in order
+    with suppress(OSError):  # short of memory, the system had better end a cell than the gateway
+        Path("/proc/self/oom_score_adj").write_text("500")
     try:
         Cell(arguments).run()
     except BaseException:  # noqa: BLE001 - whatever it is, it has to be told and the process to end

@@ -1,6 +1,7 @@
 """A client as its session sees it: calls that await WhatsApp's answer, acknowledgements, and a clean stop.
 
-Every call raises `CellError`s only: `NotConnected`, `WhatsAppError`, or an `OutcomeUnknown` (`errors.py`).
+Every call raises `CellError`s: `NotConnected`, `WhatsAppError`, or an `OutcomeUnknown` (`errors.py`); and
+ValueError for what is no address.
 `timeout` is in seconds. A call that is cancelled or times out goes on in the cell; its answer is dropped.
 """
 

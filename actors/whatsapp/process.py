@@ -41,7 +41,9 @@ MAX_IN_FLIGHT = 8  # calls of one client that may occupy threads of the cell
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 TRACE_LINES = 2000  # kept of what a dying cell writes
 # A cell gets these of the gateway's environment, and no secrets.
-PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT", "GOGC")
+SYSTEM = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT", "GOGC")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 STANZA = re.compile(r"<\w.*>", re.DOTALL)  # names and addresses are in there
 NOISE = ("Press Ctrl+C to exit",)
 LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.DEBUG, "WARN": logging.WARNING, "ERROR": logging.ERROR}
@@ -60,13 +62,12 @@ class Launch:
 
     def environment(self, mine: Mapping[str, str]) -> dict[str, str]:
         """What the child is exec'ed with: Go reads its certificates from nowhere else."""
-        passed = {name: mine[name] for name in PASSED_ON if name in mine}
+        passed = {name: mine[name] for name in (*SYSTEM, *PROXIES, *AUTHORITIES) if name in mine}
         passed["PYTHONPATH"] = str(ROOT)
+        passed["NEONIZE_BOT_TAG"] = "off"  # else each direct message is sent as if by a business's bot
         if self.ca_file is not None:
-            passed["SSL_CERT_FILE"] = self.ca_file
-            passed["SSL_CERT_DIR"] = f"{self.ca_file}.none"  # no directory of the system's beside it
-        else:
-            passed |= {name: mine[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in mine}
+            # The second is a directory that is not there, so that the system's is not read beside the file.
+            passed |= {"SSL_CERT_FILE": self.ca_file, "SSL_CERT_DIR": f"{self.ca_file}.none"}
         return passed
 
 
@@ -104,6 +105,8 @@ class CellProcess:
         self.pid = process.pid
         self.reason: str | None = None
         """Why it ended; None while it runs."""
+        self.heard = -math.inf
+        """When it answered last, in trio's time."""
         self._process = process
         self._control = trio.SocketStream(trio.socket.from_stdlib_socket(control))
         self._events = trio.SocketStream(trio.socket.from_stdlib_socket(events))
@@ -340,6 +343,7 @@ class CellProcess:
                 self.kill(f"it broke the protocol: {error}")
 
     def _reply(self, frame: Frame) -> None:
+        self.heard = trio.current_time()
         if frame.type is FrameType.READY:
             self.ready.set()
             return

@@ -151,6 +151,19 @@ async def test_a_killed_cell_costs_its_sessions_only_and_comes_back(tmp_path: Pa
         assert s.pid_of(again) != pid
 
 
+@pytest.mark.parametrize("how", ["kill_child", "terminate_child"])
+async def test_a_cell_that_the_operator_ends_tells_its_sessions(tmp_path: Path, how: str) -> None:
+    async with stand(tmp_path) as s:
+        session = await attached(s, "a")
+        pid = s.pid_of(session.notices[0].client)
+        await getattr(s.cells, how)("cell-1")
+        await session.until(lambda: session.lost)
+        await until_gone(pid)
+        again = await s.attach(session, JID)
+        assert s.pid_of(again) != pid
+        assert len(session.lost) == 1
+
+
 async def test_a_cell_that_hangs_is_killed_after_the_ping_timeout(tmp_path: Path) -> None:
     async with stand(tmp_path, ping_interval=0.1, ping_timeout=0.3) as s:
         session = await attached(s, "a")
@@ -280,6 +293,15 @@ async def test_a_cell_gets_none_of_the_gateways_secrets(
         assert b"secret" not in Path(f"/proc/{s.pid_of(client)}/environ").read_bytes()
 
 
+async def test_a_cell_leaves_signals_to_the_gateway(tmp_path: Path) -> None:
+    """Ctrl-C and a service manager's SIGTERM reach all processes at once; the gateway knows what to do."""
+    async with stand(tmp_path) as s:
+        client = await s.attach(await s.session("a"))
+        status = Path(f"/proc/{s.pid_of(client)}/status").read_text()
+        ignored = int(next(line for line in status.splitlines() if line.startswith("SigIgn")).split()[1], 16)
+        assert all(ignored >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+
+
 PARENT = """
 import sys
 from pathlib import Path
@@ -308,14 +330,16 @@ async def test_no_cell_outlives_a_gateway_that_was_killed(tmp_path: Path, stoppe
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/actors/whatsapp'}"},
     )
     assert parent.stdout is not None
-    with parent.stdout:
-        pids = [int(each) for each in (await trio.to_thread.run_sync(parent.stdout.readline)).split()]
-    assert len(pids) == 2
-    if stopped:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-    parent.kill()
-    parent.wait()
+    try:
+        with parent.stdout:
+            pids = [int(each) for each in (await trio.to_thread.run_sync(parent.stdout.readline)).split()]
+        assert len(pids) == 2
+        if stopped:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+    finally:
+        parent.kill()
+        parent.wait()
     for pid in pids:
         await until_gone(pid)
 
