@@ -14,7 +14,7 @@ from loopback.deliveries import Deliveries
 from loopback.faults import Faults, Kind
 from loopback.groups import Groups
 from loopback.log import log
-from loopback.wire.node import BROADCAST, GROUP, JID, NEWSLETTER, Node
+from loopback.wire.node import BROADCAST, GROUP, JID, Node
 
 __all__ = ["Messages"]
 
@@ -62,7 +62,7 @@ class Messages:
             error, phash = self._to_group(sender, number, to, message, now)
         elif to.server == BROADCAST:
             self._to_broadcast(sender, number, to, message, now)
-        elif to.server == NEWSLETTER or (receiver := self._accounts.resolve(to)) is None:
+        elif (receiver := self._accounts.resolve(to)) is None:
             error = NO_SUCH_CHAT
         elif message.child("participants") is None:
             self._to_one_device(sender, number, receiver, to.device, message, now)

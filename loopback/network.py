@@ -13,10 +13,12 @@ from loopback.addresses import Attrs
 from loopback.administration import Administration
 from loopback.answers import Refused, error, result
 from loopback.calls import Calls
+from loopback.channels import Channels
 from loopback.connection import Connection
 from loopback.deliveries import Deliveries
 from loopback.directory import Directory
 from loopback.faults import Fault, Faults, Kind
+from loopback.graph import Graph
 from loopback.groups import Groups
 from loopback.log import log
 from loopback.media import Media
@@ -25,13 +27,13 @@ from loopback.pairing import CODE_LIFETIME, Pairing
 from loopback.phone import Phone, Post
 from loopback.prekeys import Prekeys
 from loopback.presence import Presence
-from loopback.profiles import Profiles
+from loopback.profiles import SET_ABOUT, Profiles
 from loopback.receipts import Receipts
 from loopback.settings import Settings
 from loopback.store import Store
 from loopback.wire.http import HttpRequest, HttpResponse
 from loopback.wire.link import Link
-from loopback.wire.node import JID, SERVER, Node
+from loopback.wire.node import JID, NEWSLETTER, SERVER, Node
 
 __all__ = ["Network"]
 
@@ -77,6 +79,7 @@ class Network:
         self.media = Media(directory / "media" if directory is not None else None, self.faults)
         self.pairing = Pairing(self.accounts, self.prekeys, self.directory)
         self.presence = Presence(self.accounts, self.groups, self.connections_of)
+        self.channels = Channels(self.store, self.accounts, self.deliveries)
         self.calls = Calls(self.deliveries)
         self.phones: dict[str, Phone] = {}
         self._connections: dict[JID, Connection] = {}
@@ -91,7 +94,8 @@ class Network:
             "w:sync:app:state": Settings(self.store, self.deliveries).answer,
             "privacy": profiles.privacy,
             "blocklist": profiles.blocklist,
-            "w:mex": profiles.graph,
+            "w:mex": Graph({SET_ABOUT: profiles.set_about, **self.channels.queries}).answer,
+            "newsletter": self.channels.answer,
             "status": profiles.about,
             "w:profile:picture": profiles.picture,
             "w:qr": profiles.contact_link,
@@ -282,6 +286,8 @@ class Network:
             case "message":
                 self._take_message(connection, account, device, node)
             case "receipt":
+                if node.attr("type") == "view":
+                    self.channels.viewed(account, node)
                 connection.send(self.receipts.accept(account, device.number, node))
             case "ack":
                 kind = node.attr("class") or ""
@@ -348,7 +354,9 @@ class Network:
             }
             connection.send(Node("ack", attrs))
             return
-        ack = self.messages.accept(account, device.number, message)
+        to = message.jid("to")
+        part = self.channels if to is not None and to.server == NEWSLETTER else self.messages
+        ack = part.accept(account, device.number, message)
         if self.faults.strike(Kind.NO_ACK, account.phone) is None:
             connection.send(ack)
 

@@ -2,9 +2,9 @@
 
 import base64
 import hashlib
-import json
 import secrets
 import time
+from typing import Any
 
 from loopback.accounts import Account, Accounts, Device
 from loopback.addresses import Attrs
@@ -14,7 +14,7 @@ from loopback.groups import Groups
 from loopback.media import PICTURE_HOST, Media
 from loopback.wire.node import JID, Node
 
-__all__ = ["Profiles"]
+__all__ = ["SET_ABOUT", "Profiles"]
 
 PRIVACY = {
     "readreceipts": "all",
@@ -27,7 +27,7 @@ PRIVACY = {
     "messages": "all",
     "stickers": "contacts",
 }
-SET_ABOUT = {"9152604461510864"}  # query ids of the clients seen
+SET_ABOUT = "9152604461510864"  # the query's number
 
 
 class Profiles:
@@ -77,16 +77,11 @@ class Profiles:
         ]
         return Node("list", {"dhash": _blocklist_hash(account), "addressing_mode": "lid"}, items)
 
-    def graph(self, account: Account, device: Device, iq: Node) -> Node:
-        """GraphQL-like queries (`w:mex`); only the own about text is served."""
-        del device
-        query = iq.child("query")
-        if query is None or query.attr("query_id") not in SET_ABOUT:
-            raise Refused(501, "feature-not-implemented")
-        given = json.loads(query.data or b"{}").get("variables", {}).get("input", {})
-        account.about, account.about_set = str(given.get("text") or ""), int(time.time())
+    def set_about(self, account: Account, variables: dict[str, Any]) -> dict[str, Any]:
+        """The own about text (`w:mex`)."""
+        account.about, account.about_set = str(variables["input"].get("text") or ""), int(time.time())
         self._accounts.save(account)
-        return Node("result", {}, json.dumps({"data": {"xwa2_update_text_status": {"result": "SUCCESS"}}}))
+        return {"xwa2_update_text_status": {"result": "SUCCESS"}}
 
     def about(self, account: Account, device: Device, iq: Node) -> Node | None:
         """The own about text, as older clients set it (`status`)."""

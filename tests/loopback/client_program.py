@@ -99,6 +99,9 @@ class Program:
             events.BlocklistEv,
             events.CallOfferEv,
             events.CallTerminateEv,
+            events.NewsletterJoinEv,
+            events.NewsletterLeaveEv,
+            events.NewsletterMuteChangeEv,
         ):
             self.client.event(kind)(self._plain(kind.__name__))
         self.client.event(events.MessageEv)(self._message)
@@ -246,6 +249,30 @@ class Program:
 
     def do_reject_call(self, caller: str, which: str) -> None:
         self.client.reject_call(jid(caller), which)
+
+    def do_create_channel(self, name: str, description: str) -> Any:
+        return address(self.client.create_newsletter(name, description, b"").ID)
+
+    def do_follow(self, channel: str) -> None:
+        self.client.follow_newsletter(jid(channel))
+
+    def do_unfollow(self, channel: str) -> None:
+        self.client.unfollow_newsletter(jid(channel))
+
+    def do_mute_channel(self, channel: str) -> None:
+        self.client.newsletter_toggle_mute(jid(channel), mute=True)
+
+    def do_channels(self) -> Any:
+        return [MessageToDict(each) for each in self.client.get_subscribed_newletters()]
+
+    def do_channel(self, channel: str) -> Any:
+        return MessageToDict(self.client.get_newsletter_info(jid(channel)))
+
+    def do_react_to_post(self, channel: str, server_id: int, reaction: str) -> None:
+        self.client.newsletter_send_reaction(jid(channel), server_id, reaction, "")
+
+    def do_posts(self, channel: str) -> Any:
+        return [MessageToDict(each) for each in self.client.get_newsletter_messages(jid(channel), 10, 0)]
 
     def do_group_photo(self, group: str, jpeg: str) -> Any:
         return self.client.set_group_photo(jid(group), bytes.fromhex(jpeg))
