@@ -23,7 +23,7 @@ class UsageError(Exception):
     """What was asked for makes no sense; nothing was begun."""
 
 
-class Failure(Exception):  # noqa: N818 - a fact about the command, told to the user
+class Failure(Exception):
     """The command could not do it."""
 
 
