@@ -84,13 +84,9 @@ class Recovery:
 
     async def _recover(self, slot: Slot, life: Life) -> None:
         async with slot.lock:
-            if life.claimed:
-                return
-            slot = self._first_failed(slot)
-            assert slot.life is not None
-            assert slot.life.exit is not None
-            alive = trio.current_time() - slot.life.since
-            recovery = self._decide(slot, slot.life.exit, alive)
+            recovery = None
+            while recovery is None and not life.claimed and self.nursery is not None:
+                recovery = self._answer_for(self._first_failed(slot))
             left = await self._carry_out(recovery)
         # Between two rounds nothing is held up: a child that never starts can be stopped by hand.
         while left is not None:
@@ -113,6 +109,12 @@ class Recovery:
             for other in self.children
             if other.life is not None and other.life.ended.is_set() and not other.life.claimed
         )
+
+    def _answer_for(self, slot: Slot) -> Round | None:
+        life = slot.life
+        assert life is not None
+        assert life.exit is not None
+        return self._decide(slot, life.exit, alive=trio.current_time() - life.since)
 
     @enable_ki_protection
     def _decide(self, slot: Slot, exit_: Exit, alive: float) -> Round | None:

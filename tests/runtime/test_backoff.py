@@ -206,6 +206,21 @@ async def test_giving_up_leaves_the_child_failed_and_the_tree_up(autojump_clock:
         assert performance.error.id == "b"
 
 
+@pytest.mark.parametrize("strategy", list(Strategy))
+async def test_one_that_is_given_up_does_not_hide_another_that_died_with_it(strategy: Strategy) -> None:
+    stage = Stage()
+    never = Backoff(1.0, 60.0, max_failures=0, on_exhausted=OnExhausted.GIVE_UP)
+    specs = [stage.spec("a", backoff=never), stage.spec("b", backoff=never), stage.spec("c"), stage.spec("d")]
+    supervisor = Supervisor(specs, strategy=strategy, intensity=2)
+    async with running(supervisor):
+        for id_ in "abcd":
+            stage.say(id_, BOOM)
+        await wait_all_tasks_blocked()
+        running_ = State.RUNNING
+        assert states(supervisor) == {"a": State.FAILED, "b": State.FAILED, "c": running_, "d": running_}
+        assert stage.lives["d"] == 2
+
+
 async def test_giving_up_during_a_recovery_lets_the_others_start(autojump_clock: MockClock) -> None:
     stage = Stage()
     specs = [stage.spec("a"), stage.spec("b", backoff=FEW), stage.spec("c")]

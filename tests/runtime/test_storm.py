@@ -114,6 +114,4 @@ async def test_every_caller_gets_one_outcome(
     refused = outcomes.pop("refused", 0)
     assert refused > 0
     assert outcomes.total() == CALLERS * CALLS
-    assert outcomes["answer"] > 0
-    assert outcomes["ActorDied"] > 0
     assert set(handled.values()) == {1}
