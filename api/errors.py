@@ -157,7 +157,7 @@ _INTERNAL = _Row(
     500,
     "internal_error",
     "Internal error",
-    "Something failed inside the gateway; its log knows this request id.",
+    "Something failed inside the gateway. Its log tells what and where.",
 )
 
 

@@ -12,7 +12,7 @@ from api.access import Scope, acting_on, admit
 from api.answers import answer
 from api.bodies import query_as
 from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
-from api.log import Selection, chosen_sessions, page_after, position_after
+from api.eventlog import Selection, chosen_sessions, page_after, position_after
 from api.routing import in_session
 from api.services import services
 from storage.rows import Event
