@@ -11,8 +11,8 @@ from actors.hub import Listener, Subscribe, Unsubscribe
 from api.access import Scope, acting_on, admit
 from api.answers import answer
 from api.bodies import query_as
-from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
 from api.eventlog import Selection, chosen_sessions, page_after, position_after
+from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
 from api.routing import in_session
 from api.services import services
 from storage.rows import Event

@@ -19,8 +19,8 @@ from api.access import Scope, check_key, client_address, key_for
 from api.bodies import parse_json, query_as
 from api.converter import structure
 from api.errors import problem_of
-from api.fields import Names
 from api.eventlog import Selection, chosen_sessions, page_after, position_after
+from api.fields import Names
 from api.refusals import KeyMissing, Refusal
 from api.services import services
 from api.trace import trace
