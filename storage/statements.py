@@ -17,7 +17,7 @@ STORE_MESSAGES = """
     INSERT INTO messages ({columns})
     SELECT {columns} FROM json_populate_recordset(NULL::messages, %s::json)
     ON CONFLICT DO NOTHING
-    RETURNING session_id, id, client_ref
+    RETURNING session_id, id, chat, client_ref
 """
 
 # `echo` is a message of ours that came back from WhatsApp as if new, before its sender could tell us the
@@ -58,7 +58,7 @@ UPDATE_MESSAGES = """
     FROM decided d
     WHERE m.session_id = d.session_id AND m.id = d.target_id
         AND (d.status IS NULL OR d.after <> d.before OR d.wa_id IS DISTINCT FROM d.wa_id_before)
-    RETURNING d.number, d.status IS NULL OR d.after <> d.before, m.client_ref
+    RETURNING d.number, d.status IS NULL OR d.after <> d.before, m.chat, m.client_ref
 """
 BY_ID = "m.id = w.id"
 BY_WA_ID = (

@@ -23,7 +23,7 @@ from psycopg.rows import kwargs_row
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.ids import new_id
-from storage.rows import COLUMNS, TABLES, Event, Message, Session
+from storage.rows import COLUMNS, TABLES, Event, Json, Message, Session
 from storage.statements import (
     APPEND_EVENTS,
     BEGIN,
@@ -97,7 +97,7 @@ class _Section:
         self._writes = writes
         self._applied: set[int] = set()
         self._rows: dict[int, Row] = {}
-        self._client_refs: dict[int, str] = {}
+        self._messages: dict[int, tuple[str, str | None]] = {}  # chat and client_ref, by the write's number
 
     async def write(self) -> list[Written]:
         match self._writes:
@@ -145,8 +145,8 @@ class _Section:
         query = STORE_MESSAGES.format(columns=", ".join(COLUMNS[Message]))
         rows = [_fields(write.message) for _, write in writes]
         cursor = await self._connection.execute(query.encode(), (_document(rows),))
-        for session_id, message_id, client_ref in await cursor.fetchall():
-            self._took_effect(numbers[session_id, message_id], client_ref)
+        for session_id, message_id, *told in await cursor.fetchall():
+            self._took_effect(numbers[session_id, message_id], *told)
 
     async def _update_messages(self) -> None:
         writes = self._numbered(UpdateMessage)
@@ -158,14 +158,13 @@ class _Section:
             for together in _rounds(chosen, lambda write: (write.session_id, write.id or write.wa_id)):
                 rows = [_message_change(number, write) for number, write in together]
                 cursor = await self._connection.execute(query, (_document(rows),))
-                for number, applied, client_ref in await cursor.fetchall():
+                for number, applied, *told in await cursor.fetchall():
                     if applied:
-                        self._took_effect(number, client_ref)
+                        self._took_effect(number, *told)
 
-    def _took_effect(self, number: int, client_ref: str | None) -> None:
+    def _took_effect(self, number: int, chat: str, client_ref: str | None) -> None:
         self._applied.add(number)
-        if client_ref is not None:
-            self._client_refs[number] = client_ref
+        self._messages[number] = (chat, client_ref)
 
     async def _update_rows(self) -> None:
         for together in _rounds(self._numbered(Update), lambda write: (write.table, write.id)):
@@ -223,9 +222,7 @@ class _Section:
         next_seq = {session_id: seq - counts[session_id] + 1 for session_id, seq in last.items()}
         events: list[Event] = []
         for number, session_id, event in new:
-            data = event.data
-            if (client_ref := self._client_refs.get(number)) is not None:
-                data = {**data, "clientRef": client_ref}
+            data = _about(event.data, *self._messages[number]) if number in self._messages else event.data
             events.append(
                 Event(
                     position=len(events),  # the order to append in, until the database has drawn the true one
@@ -248,6 +245,14 @@ class _Section:
 
     def _numbered(self, kind: type[W]) -> list[tuple[int, W]]:
         return [(number, write) for number, write in enumerate(self._writes) if isinstance(write, kind)]
+
+
+def _about(data: Json, chat: str, client_ref: str | None) -> Json:
+    """An event's data in the terms of its message: the chat's address there, and the caller's reference."""
+    key = data.get("key")
+    if key is not None and key["remoteJid"] != chat:
+        data = {**data, "key": {**key, "remoteJid": chat, "remoteJidAlt": key["remoteJid"]}}
+    return data if client_ref is None else {**data, "clientRef": client_ref}
 
 
 def _message_change(number: int, write: UpdateMessage) -> dict[str, Any]:

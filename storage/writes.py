@@ -100,7 +100,8 @@ class UpdateMessage:
     given, when the message exists. By `id`, `wa_id` is what WhatsApp called it: then it is recorded, whether
     the status moves or not. By `wa_id`, `chat` and `from_me` narrow the search where given: a receipt may
     name a chat by LID that is stored by phone number.
-    The events' data gain `clientRef` where the message has one.
+    The events' data gain `clientRef` where the message has one, and their `key` names the chat as the message
+    does: what tells of a message may know the chat by its other address only.
     """
 
     session_id: str

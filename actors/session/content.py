@@ -75,6 +75,11 @@ class Reacted:
     emoji: str
 
 
+def storable(text: str) -> str:
+    """The text without the one character that PostgreSQL cannot hold; a stranger may well send it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def read_content(message: Any) -> Content | Revoked | Edited | Reacted | None:
     """What a `waE2E.Message` says; None for key shares and the like, which say nothing to a person."""
     names = [descriptor.name for descriptor, _ in message.ListFields() if descriptor.name not in _ENVELOPE]
@@ -91,7 +96,8 @@ def read_content(message: Any) -> Content | Revoked | Edited | Reacted | None:
 def plain_content(message: Any) -> Content:
     """The content of a message that is neither an edit nor a revoke nor a reaction."""
     if message.HasField("conversation"):  # nine messages of ten
-        return Content(kind="text", text=message.conversation, json={"conversation": message.conversation})
+        text = storable(message.conversation)
+        return Content(kind="text", text=text, json={"conversation": text})
     fields = [d.name for d, _ in message.ListFields() if d.name not in _ENVELOPE]
     kind = next((_KINDS[name] for name in fields if name in _KINDS), "other")
     return Content(kind=kind, text=_text_of(message), json=_baileys(MessageToDict(message)))
@@ -114,7 +120,7 @@ def _text_of(message: Any) -> str | None:
             continue
         for name in ("text", "caption"):
             if name in descriptor.message_type.fields_by_name and getattr(value, name):
-                return str(getattr(value, name))
+                return storable(getattr(value, name))
     return None
 
 
@@ -124,6 +130,8 @@ def _baileys(value: Any) -> Any:
             return {_baileys_name(name): _baileys(inner) for name, inner in value.items()}
         case list():
             return [_baileys(inner) for inner in value]
+        case str():
+            return storable(value)
         case _:
             return value
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from attrs import evolve, frozen
 
-from actors.session.content import Content, Edited, Reacted, Revoked, plain_content, read_content
+from actors.session.content import Content, Edited, Reacted, Revoked, read_content, storable
 from actors.whatsapp.events import (
     CallEvent,
     ChatPresence,
@@ -134,7 +134,7 @@ def _message(session_id: str, event: MessageArrived) -> tuple[ContentWrite, ...]
 
 def _stored(session_id: str, event: MessageArrived, key: Key, content: Content, at: datetime) -> StoreMessage:
     sender, _ = phone_first(event.sender, event.sender_alt)
-    data = upsert_data(key, content.json, event.push_name, at)
+    data = upsert_data(key, content.json, storable(event.push_name), at)
     return StoreMessage(
         message=Message(
             session_id=session_id,
@@ -276,6 +276,3 @@ def _group_changed(event: GroupChanged) -> NewEvent | None:
     return (
         NewEvent("groups.update", {"jid": event.jid, **known, "author": event.sender}, at) if known else None
     )
-
-
-__all__ = ["Key", "key_of", "phone_first", "plain_content", "update_data", "upsert_data", "writes_for"]

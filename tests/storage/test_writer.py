@@ -304,6 +304,18 @@ async def test_an_edit_changes_content_and_keeps_the_status(gateway: Gateway) ->
     assert (found.text, found.payload, found.status) == ("better", {"edited": True}, "sent")
 
 
+async def test_events_name_the_chat_as_their_message_does(gateway: Gateway) -> None:
+    await gateway.session()
+    await sent(gateway, "A", chat="628@s.whatsapp.net")
+    key = {"remoteJid": "77@lid", "fromMe": True, "id": "A"}
+    receipt = NewEvent("messages.update", {"key": key, "status": "read"})
+    written = await gateway.writer.call(
+        UpdateMessage(session_id="s1", wa_id="A", status=MessageStatus.READ, events=(receipt,))
+    )
+    told = written.events[0].data["key"]
+    assert told == {"remoteJid": "628@s.whatsapp.net", "remoteJidAlt": "77@lid", "fromMe": True, "id": "A"}
+
+
 async def test_every_event_of_a_message_echoes_the_callers_reference(gateway: Gateway) -> None:
     await gateway.session()
     stored = outgoing(client_ref="order 7")

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import trio
 from attrs import define, field
-from trio_websocket import WebSocketConnection, open_websocket_url
+from trio_websocket import WebSocketConnection, wrap_client_stream
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]
@@ -202,11 +202,18 @@ class Gateway:
 
     @asynccontextmanager
     async def socket(self, session: Session, after: str | None = None) -> AsyncIterator[WebSocketConnection]:
-        url = str(self.http.base_url).replace("http", "ws", 1).rstrip("/") + "/api/ws"
-        url += f"?after={after}" if after else ""
+        """A WebSocket that listens to the session's events, from now or from a cursor on."""
+        host, port = self.http.base_url.host, self.http.base_url.port
+        assert port is not None
         headers = [(b"x-api-key", session.key.encode())]
-        async with open_websocket_url(url, extra_headers=headers) as socket:
-            yield socket
+        resource = f"/api/ws?after={after}" if after else "/api/ws"
+        # trio-websocket leaves the stream of a connection that broke to the garbage collector.
+        async with await trio.open_tcp_stream(host, port) as stream, trio.open_nursery() as nursery:
+            socket = await wrap_client_stream(
+                nursery, stream, f"{host}:{port}", resource, extra_headers=headers
+            )
+            async with socket:
+                yield socket
 
     async def kill(self) -> None:
         """Kill -9, whatever it does."""
@@ -254,3 +261,28 @@ async def gateway(folder: Path, network: Network, config: str = "") -> AsyncIter
             with trio.CancelScope(shield=True):
                 if running.program.process.poll() is None:
                     await running.program.stop()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs."""
+    return _stat(pid) is not None
+
+
+def _stat(pid: int) -> list[str] | None:
+    """A process's state and parent, from what the kernel says of it; None when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes under this one."""
+    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    parents = {number: int(stat[1]) for number in numbers if (stat := _stat(number)) is not None}
+    found, new = [], [pid]
+    while new:
+        new = [child for child, parent in parents.items() if parent in new]
+        found += new
+    return found

@@ -81,7 +81,7 @@ async def test_a_client_that_stops_reading_is_dropped_and_slows_nobody(gw: Gatew
         f"x-api-key: {ana.key}\r\n\r\n".encode()
     )
     assert b" 101 " in await stream.receive_some(200)
-    # Nobody reads `stream` from here on. The kernel holds some megabytes for it: it takes as much to stall it.
+    # Nobody reads `stream` from here on. The kernel holds some megabytes for it: it takes much to stall it.
     long = "x" * 60_000
     for _ in range(120):
         await wa.write(CUSTOMER, ANA, long)

@@ -2,11 +2,10 @@
 
 import os
 import signal
-from pathlib import Path
 
 import trio
 
-from tests.whole.processes import Gateway, Network, until
+from tests.whole.processes import Gateway, Network, alive, descendants, until
 
 ANA, BUDI, CUSTOMER = "628130000001", "628130000002", "628130000003"
 
@@ -19,7 +18,7 @@ async def test_sessions_come_back_without_pairing_after_the_gateway_was_killed(
     cells = gw.cells
     await gw.kill()
     for pid in cells:
-        assert not _alive(pid), "a cell outlived its gateway"
+        assert not alive(pid), "a cell outlived its gateway"
     await gw.start()
     for session in (ana, budi):
         await gw.until_connected(session)
@@ -80,11 +79,11 @@ async def test_a_killed_cell_takes_only_its_own_clients_and_they_come_back(gw: G
 async def test_a_stop_leaves_no_process_behind_and_takes_less_than_ten_seconds(gw: Gateway) -> None:
     ana = await gw.pair("ana", ANA)
     assert (await gw.status(ana))["actual"] == "connected"
-    children = _descendants(gw.program.process.pid)
+    children = descendants(gw.program.process.pid)
     assert len(children) >= 3  # two cells and PostgreSQL
     with trio.fail_after(10):
         assert await gw.program.stop() == 0
-    assert [pid for pid in children if _alive(pid)] == []
+    assert [pid for pid in children if alive(pid)] == []
 
 
 async def _has(gw: Gateway, session: object, texts: list[str]) -> bool:
@@ -99,27 +98,3 @@ async def _events(gw: Gateway, session: object, name: str) -> list[str]:
     )
     assert answer.is_success, answer.text
     return [event["data"]["status"] for event in answer.json()["events"]]
-
-
-def _alive(pid: int) -> bool:
-    return _stat(pid) is not None
-
-
-def _stat(pid: int) -> list[str] | None:
-    """A process's state and parent, from what the kernel says of it; None when it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else fields
-
-
-def _descendants(pid: int) -> list[int]:
-    """All processes under this one."""
-    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    parents = {number: int(stat[1]) for number in numbers if (stat := _stat(number)) is not None}
-    found, new = [], [pid]
-    while new:
-        new = [child for child, parent in parents.items() if parent in new]
-        found += new
-    return found
