@@ -43,7 +43,7 @@ def to_proto(text: str) -> Any:
         if not number.isdecimal():
             raise ValueError(f"{text!r} is no WhatsApp address: bad device")
         device = int(number)
-    if not server or (server == PHONE and not (user.isascii() and (user.isdecimal() or not user))):
+    if not user or not server or (server == PHONE and not (user.isascii() and user.isdecimal())):
         raise ValueError(f"{text!r} is no WhatsApp address")
     return neonize.JID(User=user, Server=server, Device=device, RawAgent=0, Integrator=0, IsEmpty=False)
 

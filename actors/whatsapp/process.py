@@ -7,68 +7,31 @@
 Whatever way it ends, both sockets are read to their end first, so nothing that it had sent is lost.
 """
 
-import json
 import logging
 import math
 import os
-import re
 import signal
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from .binding import library_path
-from .cell import CellArguments
 from .control import Refusal
 from .errors import CellDied, CellError, NotConnected, SessionBusy, StartRefused, WhatsAppError
 from .frames import Frame, FrameError, FrameReader, FrameType
-from .proto import package_directory
+from .launch import Launch
+from .output import Output
 
-__all__ = ["CellProcess", "Launch", "Route"]
+__all__ = ["CellProcess", "Route"]
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]
-READ_BYTES = 256 * 1024
 MAX_IN_FLIGHT = 8  # calls of one client that may occupy threads of the cell
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
-TRACE_LINES = 2000  # kept of what a dying cell writes
-# A cell gets these of the gateway's environment, and no secrets.
-SYSTEM = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT", "GOGC")
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-STANZA = re.compile(r"<\w.*>", re.DOTALL)  # names and addresses are in there
-NOISE = ("Press Ctrl+C to exit",)
-LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.DEBUG, "WARN": logging.WARNING, "ERROR": logging.ERROR}
-
-
-@frozen
-class Launch:
-    """How cells are started."""
-
-    window: int
-    journal_bound: int
-    """Bytes."""
-    root_key: str | None
-    """In hexadecimal."""
-    ca_file: str | None
-
-    def environment(self, mine: Mapping[str, str]) -> dict[str, str]:
-        """What the child is exec'ed with: Go reads its certificates from nowhere else."""
-        passed = {name: mine[name] for name in (*SYSTEM, *PROXIES, *AUTHORITIES) if name in mine}
-        passed["PYTHONPATH"] = str(ROOT)
-        passed["NEONIZE_BOT_TAG"] = "off"  # else each direct message is sent as if by a business's bot
-        if self.ca_file is not None:
-            # The second is a directory that is not there, so that the system's is not read beside the file.
-            passed |= {"SSL_CERT_FILE": self.ca_file, "SSL_CERT_DIR": f"{self.ca_file}.none"}
-        return passed
 
 
 @define(eq=False)
@@ -91,26 +54,21 @@ class _Pending:
 
 
 class CellProcess:
-    """One child process. `spawn` it from the main thread, then `run` it; the rest works while that runs."""
+    """One child process, started in the main thread. `run` it; all else works while that runs."""
 
-    def __init__(
-        self,
-        cell_id: str,
-        process: subprocess.Popen[bytes],
-        control: socket.socket,
-        events: socket.socket,
-        window: int,
-    ) -> None:
+    def __init__(self, cell_id: str, launch: Launch) -> None:
+        started = launch.start()
         self.id = cell_id
-        self.pid = process.pid
+        self.pid = started.process.pid
         self.reason: str | None = None
         """Why it ended; None while it runs."""
         self.heard = -math.inf
         """When it answered last, in trio's time."""
-        self._process = process
-        self._control = trio.SocketStream(trio.socket.from_stdlib_socket(control))
-        self._events = trio.SocketStream(trio.socket.from_stdlib_socket(events))
-        self._window = window
+        self._process = started.process
+        self._control = trio.SocketStream(trio.socket.from_stdlib_socket(started.control))
+        self._events = trio.SocketStream(trio.socket.from_stdlib_socket(started.events))
+        self._output = Output(cell_id)
+        self._window = launch.window
         self._cause: str | None = None
         self.stopping = False
         """Whether it was asked to end."""
@@ -119,39 +77,11 @@ class CellProcess:
         self._routes: dict[int, Route] = {}
         self._acks: dict[int, int] = {}
         self._acked = trio.Event()
-        self._trace: list[str] = []
         self.ready = trio.Event()
         """Set when it has loaded the library, or has ended."""
         self.ended = trio.Event()
         """Set when all it wrote was read and its clients' channels are closed."""
         self._requests, self._to_write = trio.open_memory_channel[Frame](math.inf)
-
-    @classmethod
-    def spawn(cls, cell_id: str, launch: Launch) -> "CellProcess":
-        """Start the process. The kernel ends it when this thread ends, so it must be the main one."""
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("cells are spawned from the main thread")
-        control, control_there = socket.socketpair()
-        events, events_there = socket.socketpair()
-        with control_there, events_there:
-            arguments = CellArguments(
-                control=control_there.fileno(),
-                events=events_there.fileno(),
-                parent=os.getpid(),
-                library=str(library_path(package_directory())),
-                window=launch.window,
-                journal_bound=launch.journal_bound,
-                root_key=launch.root_key,
-            )
-            process = subprocess.Popen(
-                [sys.executable, "-m", "actors.whatsapp.cell", arguments.encode()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(arguments.control, arguments.events),
-                env=launch.environment(os.environ),
-            )
-        return cls(cell_id, process, control, events, launch.window)
 
     # --- life ----------------------------------------------------------------------------------------------
 
@@ -160,14 +90,7 @@ class CellProcess:
 
         Cancelling kills it. Raises nothing for a process that dies: `reason` says why.
         """
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        outputs = [
-            (trio.lowlevel.FdStream(os.dup(pipe.fileno())), is_error)
-            for pipe, is_error in ((self._process.stdout, False), (self._process.stderr, True))
-        ]
-        self._process.stdout.close()
-        self._process.stderr.close()
+        stdout, stderr = (self._pipe(each) for each in (self._process.stdout, self._process.stderr))
         try:
             async with trio.open_nursery() as writers:
                 writers.start_soon(self._write_requests)
@@ -175,12 +98,18 @@ class CellProcess:
                 async with trio.open_nursery() as readers:
                     readers.start_soon(self._read_control)
                     readers.start_soon(self._read_events)
-                    for stream, is_error in outputs:
-                        readers.start_soon(self._read_output, stream, is_error)
+                    readers.start_soon(partial(self._output.read, stdout, is_error=False))
+                    readers.start_soon(partial(self._output.read, stderr, is_error=True))
                 await self._reap()
                 writers.cancel_scope.cancel(reason="the cell ended")
         finally:
             self._end()
+
+    @staticmethod
+    def _pipe(file: IO[bytes] | None) -> trio.lowlevel.FdStream:
+        assert file is not None
+        with file:
+            return trio.lowlevel.FdStream(os.dup(file.fileno()))
 
     async def _reap(self) -> None:
         """Wait for the process, whose ends of everything are closed, and say why it ended."""
@@ -201,8 +130,7 @@ class CellProcess:
         if self.stopping:
             return "stopped"
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        first = next((line for line in self._trace if line.startswith(("fatal error:", "panic:"))), None)
-        return f"{how} ({first})" if first else how
+        return f"{how} ({self._output.cause})" if self._output.cause else how
 
     def _end(self) -> None:
         """Leave nothing behind: no process, no waiting request, no open channel."""
@@ -219,8 +147,8 @@ class CellProcess:
         for route in self._routes.values():
             route.put.close()
         self.ended.set()
-        if self._trace and not self.stopping:
-            log.error("cell_trace cell=%s trace=%s", self.id, "\n".join(self._trace))
+        if self._output.trace and not self.stopping:
+            log.error("cell_trace cell=%s trace=%s", self.id, self._output.trace)
 
     def kill(self, cause: str) -> None:
         """End the process at once, for this cause."""
@@ -365,29 +293,6 @@ class CellProcess:
             route.put.send_nowait(frame)
         except trio.WouldBlock:
             raise FrameError("more records than the window allows") from None
-
-    async def _read_output(self, stream: trio.lowlevel.FdStream, is_error: bool) -> None:
-        rest = b""
-        async with stream:
-            async for data in stream:
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    self._line(line.decode(errors="replace"), is_error)
-        if rest:
-            self._line(rest.decode(errors="replace"), is_error)
-
-    def _line(self, line: str, is_error: bool) -> None:
-        """A log entry of the cell's, a line of a dying process's trace, or the library's chatter."""
-        if is_error and line.startswith('{"level"'):
-            entry = json.loads(line)
-            level = LEVELS.get(entry["level"], logging.DEBUG)
-            text = STANZA.sub("<…>", entry["message"])[:500]
-            log.log(level, "client_said cell=%s session=%s text=%s", self.id, entry["session"], text)
-        elif is_error and line.strip() and line not in NOISE:
-            if len(self._trace) < TRACE_LINES:
-                self._trace.append(line)
-        elif line.strip():
-            log.debug("cell_said cell=%s text=%s", self.id, line[:500])
 
 
 def _refusal(reply: Frame) -> CellError:
