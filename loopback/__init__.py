@@ -1,1 +1,1 @@
-""""""
+"""A WhatsApp-compatible network on loopback: server, media host and simulated phones."""

@@ -9,7 +9,6 @@ import re
 import secrets
 from typing import Any
 
-import trio
 from google.protobuf.message import DecodeError
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
@@ -19,12 +18,12 @@ from loopback import proto
 from loopback.accounts import Device
 from loopback.answers import Refused
 from loopback.attachments import KINDS, Attachment, message_with, open_attachment
-from loopback.calls import Call
-from loopback.faults import Fault, Kind
+from loopback.faults import Kind
 from loopback.network import Network
 from loopback.pairing import PairingFailed
-from loopback.phone import InboxMessage, Phone, SentMessage
+from loopback.phone import Phone
 from loopback.problems import FLAG, NUMBER, OPTIONAL, PHONE_NUMBER, TEXT, Field, Problem, read
+from loopback.shown import call_shown, deliveries_shown, fault_shown, phone_shown, received_shown, sent_shown
 from loopback.signal import SignalError
 from loopback.wire.node import GROUP, GROUPS, JID, PN, Node
 
@@ -91,15 +90,15 @@ def control(network: Network, token: str) -> QuartTrio:
             phone = network.register(given["phone"], given["name"], auto_read=bool(given["autoRead"]))
         except ValueError as taken:
             raise Problem(409, "number-taken", "This number has a phone already") from taken
-        return _phone(network, phone), 201
+        return phone_shown(network, phone), 201
 
     @app.get("/phones")
     async def phones() -> Any:
-        return {"phones": [_phone(network, phone) for phone in network.phones.values()]}
+        return {"phones": [phone_shown(network, phone) for phone in network.phones.values()]}
 
     @app.get("/phones/<number>")
     async def one_phone(number: str) -> Any:
-        return _phone(network, phone_of(number))
+        return phone_shown(network, phone_of(number))
 
     @app.patch("/phones/<number>")
     async def change(number: str) -> Any:
@@ -108,7 +107,7 @@ def control(network: Network, token: str) -> QuartTrio:
         if given["autoRead"] is not None:
             phone.auto_read = given["autoRead"]
             network.store.commit()
-        return _phone(network, phone)
+        return phone_shown(network, phone)
 
     @app.post("/phones/<number>/scan")
     async def scan(number: str) -> Any:
@@ -163,7 +162,7 @@ def control(network: Network, token: str) -> QuartTrio:
 
     @app.get("/phones/<number>/messages")
     async def inbox(number: str) -> Any:
-        return {"messages": [_received(message) for message in phone_of(number).inbox]}
+        return {"messages": [received_shown(message) for message in phone_of(number).inbox]}
 
     @app.get("/phones/<number>/messages/<message_id>/media")
     async def download(number: str, message_id: str) -> Response:
@@ -188,7 +187,7 @@ def control(network: Network, token: str) -> QuartTrio:
 
     @app.get("/phones/<number>/sent")
     async def sent(number: str) -> Any:
-        return {"messages": [_sent(message) for message in phone_of(number).sent]}
+        return {"messages": [sent_shown(message) for message in phone_of(number).sent]}
 
     @app.post("/phones/<number>/typing")
     async def typing(number: str) -> Any:
@@ -204,11 +203,11 @@ def control(network: Network, token: str) -> QuartTrio:
         given = await body(to=PHONE_NUMBER)
         call = network.calls.ring(phone.account, phone_of(given["to"]).account)
         network.store.commit()
-        return _call(call), 201
+        return call_shown(call), 201
 
     @app.get("/phones/<number>/calls")
     async def calls(number: str) -> Any:
-        return {"calls": [_call(call) for call in network.calls.of(phone_of(number).account)]}
+        return {"calls": [call_shown(call) for call in network.calls.of(phone_of(number).account)]}
 
     @app.delete("/phones/<number>/calls")
     async def hang_up(number: str) -> Any:
@@ -260,11 +259,11 @@ def control(network: Network, token: str) -> QuartTrio:
             count=None if given["count"] is None else int(given["count"]),
             duration=None if given["durationMs"] is None else given["durationMs"] / 1000,
         )
-        return _fault(fault), 201
+        return fault_shown(fault), 201
 
     @app.get("/faults")
     async def faults() -> Any:
-        return {"faults": [_fault(fault) for fault in network.faults.in_force()]}
+        return {"faults": [fault_shown(fault) for fault in network.faults.in_force()]}
 
     @app.delete("/faults")
     async def lift_all() -> Any:
@@ -280,7 +279,7 @@ def control(network: Network, token: str) -> QuartTrio:
     async def deliveries() -> Any:
         number = request.args.get("phone")
         phones = list(network.phones.values()) if number is None else [phone_of(number)]
-        return {"devices": [shown for phone in phones for shown in _deliveries(network, phone)]}
+        return {"devices": [shown for phone in phones for shown in deliveries_shown(network, phone)]}
 
     return app
 
@@ -311,86 +310,3 @@ def _chat(to: str) -> JID:
     except ValueError as malformed:
         errors = [{"path": "to", "message": "must be a phone number or a group's address"}]
         raise Problem(422, "invalid-fields", "Some fields are not right", errors=errors) from malformed
-
-
-def _phone(network: Network, phone: Phone) -> dict[str, Any]:
-    account = phone.account
-    connected = {connection.jid.device for connection in network.connections_of(account)}
-    return {
-        "phone": account.phone,
-        "name": account.name,
-        "lid": str(account.lid_jid),
-        "autoRead": phone.auto_read,
-        "devices": [
-            {
-                "device": number,
-                "linked": account.devices[number].linked,
-                "connected": number in connected,
-            }
-            for number in account.numbers[1:]
-        ],
-    }
-
-
-def _received(message: InboxMessage) -> dict[str, Any]:
-    return {
-        "messageId": message.id,
-        "from": message.sender,
-        "chat": message.chat,
-        "fromMe": message.from_me,
-        "type": message.type,
-        "text": message.text,
-        "timestamp": message.timestamp,
-        "raw": base64.b64encode(message.raw).decode(),
-    }
-
-
-def _sent(message: SentMessage) -> dict[str, Any]:
-    receipts = [{"type": kind, "from": reader, "timestamp": t} for kind, reader, t in message.receipts]
-    return {
-        "messageId": message.id,
-        "to": message.to,
-        "timestamp": message.timestamp,
-        "receipts": receipts,
-    }
-
-
-def _call(call: Call) -> dict[str, Any]:
-    return {
-        "callId": call.id,
-        "from": call.caller.phone,
-        "to": call.callee.phone,
-        "state": call.state,
-        "timestamp": call.started,
-    }
-
-
-def _fault(fault: Fault) -> dict[str, Any]:
-    left = None if fault.until is None else max(0, round((fault.until - trio.current_time()) * 1000))
-    return {
-        "id": fault.id,
-        "kind": fault.kind,
-        "phone": fault.phone,
-        "code": fault.code,
-        "delayMs": fault.delay_ms,
-        "remaining": fault.remaining,
-        "remainingMs": left,
-    }
-
-
-def _deliveries(network: Network, phone: Phone) -> list[dict[str, Any]]:
-    account = phone.account
-    ledgers = network.deliveries.ledgers()
-    return [
-        {
-            "phone": account.phone,
-            "device": jid.device,
-            "waiting": len(network.deliveries.waiting(jid)),
-            "handed": ledger.handed,
-            "settled": ledger.settled,
-            "messagesHanded": list(ledger.messages_handed),
-            "messagesSettled": list(ledger.messages_settled),
-        }
-        for jid in account.device_jids
-        if (ledger := ledgers.get(jid)) is not None
-    ]

@@ -15,7 +15,7 @@ from loopback.store import Store
 from loopback.wire.codec import decode, encode
 from loopback.wire.node import JID, Node
 
-__all__ = ["Deliveries", "Delivery", "Ledger"]
+__all__ = ["Deliveries", "Ledger", "settling_key"]
 
 REMEMBERED = 20_000  # message ids kept for each device's ledger, for those who count losses
 
@@ -58,6 +58,7 @@ class Queue:
 
 
 def settling_key(node: Node) -> tuple[str, str, str, str]:
+    """Class, id, sender and (receipts only) type: what an acknowledgement repeats of a stanza."""
     kind = node.attr("type") or "" if node.tag == "receipt" else ""
     return node.tag, node.attr("id") or "", node.attr("from") or "", kind
 

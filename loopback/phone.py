@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attrs import Factory, define, frozen
+from attrs import define, frozen
 
 from loopback import proto
 from loopback.accounts import PHONE, Account, Accounts, Device
 from loopback.addresses import Attrs
-from loopback.deliveries import Deliveries
+from loopback.content import content_field, own_copy, stanza_type, text_of, with_distribution
+from loopback.deliveries import Deliveries, settling_key
 from loopback.groups import Groups
+from loopback.history import History, InboxMessage, SentMessage
 from loopback.keyring import Keyring
 from loopback.log import log
 from loopback.prekeys import Prekeys, bundle_nodes
@@ -26,7 +28,7 @@ from loopback.signal.padding import pad, unpad
 from loopback.store import Store
 from loopback.wire.node import GROUP, JID, Node
 
-__all__ = ["InboxMessage", "Phone", "Post", "SentMessage"]
+__all__ = ["Phone", "Post"]
 
 INBOX = 1000  # messages a phone remembers
 SENT = 500  # messages it can send again
@@ -39,32 +41,6 @@ class Settings:
 
     auto_read: bool
     state_key: AppStateKey
-    next_entry: int = 1  # of inbox and sent messages
-
-
-@frozen
-class InboxMessage:
-    """A message that reached the phone and could be read. Numbers, not identifiers, name people."""
-
-    id: str
-    sender: str  # phone number
-    chat: str  # phone number, or the group's address
-    from_me: bool  # copy of what a companion of the same account wrote
-    type: str  # the field of the message that is set, such as conversation or imageMessage
-    text: str
-    timestamp: int  # Unix seconds
-    raw: bytes = b""  # the whole decrypted waE2E.Message
-
-
-@define(eq=False)
-class SentMessage:
-    """A message written on the phone, and the receipts for it."""
-
-    id: str
-    to: str  # hidden identifier's address or group's
-    timestamp: int
-    raw: bytes
-    receipts: list[tuple[str, str, int]] = Factory(list)  # type (delivered, read, …), number, Unix seconds
 
 
 @frozen
@@ -104,8 +80,10 @@ class Phone:
             store.put("phone", account.phone, settings)
             prekeys.deposit(account.lid_jid, self._keys.bundle())
         self._settings = settings
-        self._inbox: dict[str, InboxMessage] = store.load_under("inbox", f"{account.phone}/", InboxMessage)
-        self._sent: dict[str, SentMessage] = store.load_under("sent", f"{account.phone}/", SentMessage)
+        self.inbox = History(store, "inbox", account.phone, InboxMessage, INBOX)
+        """What reached the phone."""
+        self.sent = History(store, "sent", account.phone, SentMessage, SENT)
+        """What was written on the phone."""
 
     @property
     def identity(self) -> KeyPair:
@@ -120,16 +98,6 @@ class Phone:
     def auto_read(self, on: bool) -> None:
         self._settings.auto_read = on
         self._save_settings()
-
-    @property
-    def inbox(self) -> list[InboxMessage]:
-        """What reached the phone, oldest first; the last 1000."""
-        return list(self._inbox.values())
-
-    @property
-    def sent(self) -> list[SentMessage]:
-        """What was written on the phone, oldest first; the last 500."""
-        return list(self._sent.values())
 
     # --- Writing ------------------------------------------------------------------------------------------
 
@@ -150,7 +118,7 @@ class Phone:
                 raise LookupError("this number is not registered")
             sent.to = str(receiver.lid_jid)
             stanza = self._personal_stanza(receiver, sent)
-        self._remember(self._sent, "sent", sent, SENT)
+        self.sent.add(sent)
         self._post.message(self.account, PHONE, stanza)
         return sent
 
@@ -170,14 +138,14 @@ class Phone:
 
     def _personal_stanza(self, receiver: Account, sent: SentMessage) -> Node:
         plaintexts = dict.fromkeys(receiver.device_jids, sent.raw)
-        plaintexts |= dict.fromkeys(self.account.device_jids, self._own_copy(receiver.lid_jid, sent.raw))
+        plaintexts |= dict.fromkeys(self.account.device_jids, own_copy(receiver.lid_jid, sent.raw))
         del plaintexts[self.account.lid_jid]
         copies = [
             Node("to", {"jid": device}, enc)
             for device, plaintext in plaintexts.items()
             if (enc := self._encrypt(device, plaintext)) is not None
         ]
-        attrs: Attrs = {"to": receiver.lid_jid, "id": sent.id, "type": _stanza_type(sent.raw)}
+        attrs: Attrs = {"to": receiver.lid_jid, "id": sent.id, "type": stanza_type(sent.raw)}
         return Node("message", attrs, Node("participants", {}, copies))
 
     def _group_stanza(self, group: JID, members: list[Account], sent: SentMessage) -> Node:
@@ -188,14 +156,14 @@ class Phone:
             if device != self.account.lid_jid
         }
         distribution, lacking, data = self._keys.group_encrypt(str(group), pad(sent.raw), audience)
-        plaintext = _with_distribution(proto.e2e.Message(), group, distribution)
+        plaintext = with_distribution(proto.e2e.Message(), group, distribution)
         copies = [
             Node("to", {"jid": JID.parse(device)}, enc)
             for device in sorted(lacking)
             if (enc := self._encrypt(JID.parse(device), plaintext)) is not None
         ]
         shared = Node("enc", {"v": 2, "type": "skmsg"}, data)
-        attrs: Attrs = {"to": group, "id": sent.id, "type": _stanza_type(sent.raw)}
+        attrs: Attrs = {"to": group, "id": sent.id, "type": stanza_type(sent.raw)}
         return Node("message", attrs, [Node("participants", {}, copies), shared])
 
     def _encrypt(
@@ -209,14 +177,6 @@ class Phone:
                 return None
         kind, data = self._keys.encrypt(str(device), bundle, pad(plaintext))
         return Node("enc", {"v": 2, "type": kind, "count": count}, data)
-
-    @staticmethod
-    def _own_copy(chat: JID, raw: bytes) -> bytes:
-        """How a message is told to the own companions."""
-        e2e = proto.e2e
-        wrapped = e2e.DeviceSentMessage(destinationJID=str(chat), message=e2e.Message.FromString(raw))
-        data: bytes = e2e.Message(deviceSentMessage=wrapped).SerializeToString()
-        return data
 
     def read(self, message_id: str) -> None:
         """The user reads a message, and whoever wrote it is told. Raises LookupError if it did not arrive."""
@@ -232,7 +192,7 @@ class Phone:
 
     def find(self, message_id: str) -> InboxMessage:
         """A message that reached the phone. Raises LookupError."""
-        for message in reversed(self._inbox.values()):
+        for message in reversed(self.inbox):
             if message.id == message_id:
                 return message
         raise LookupError("no such message has reached the phone")
@@ -244,17 +204,16 @@ class Phone:
     # --- Receiving ----------------------------------------------------------------------------------------
 
     def receive(self, node: Node) -> None:
-        """Take a stanza from the phone's queue, and settle it."""
+        """Take a stanza from the phone's queue; it is settled even if it cannot be handled."""
         sender = node.jid("from")
-        match node.tag:
-            case "message" if sender is not None:
-                self._receive_message(node, sender)
-            case "receipt" if sender is not None:
-                self._receive_receipt(node, sender)
-        kind = node.attr("type") or "" if node.tag == "receipt" else ""
-        self._deliveries.settle(
-            self.account.lid_jid, node.tag, node.attr("id") or "", node.attr("from") or "", kind
-        )
+        try:
+            match node.tag:
+                case "message" if sender is not None:
+                    self._receive_message(node, sender)
+                case "receipt" if sender is not None:
+                    self._receive_receipt(node, sender)
+        finally:
+            self._deliveries.settle(self.account.lid_jid, *settling_key(node))
 
     def _receive_message(self, node: Node, sender: JID) -> None:
         author = node.jid("participant") or sender
@@ -274,7 +233,7 @@ class Phone:
                 self._keys.process_distribution(
                     told.groupID, str(author), told.axolotlSenderKeyDistributionMessage
                 )
-            if _content_field(message) is not None:
+            if content_field(message) is not None:
                 content = message
         own = self._accounts.resolve(author) is self.account
         self._confirm(node, "sender" if own else None)
@@ -288,14 +247,14 @@ class Phone:
         return unpad(self._keys.decrypt(str(author), kind, enc.data))
 
     def _take_in(self, node: Node, sender: JID, author: JID, message: Any, *, own: bool) -> None:
-        field = _content_field(message)
+        field = content_field(message)
         chat = sender
         if field == "deviceSentMessage":
             if not own:
                 return
             chat = JID.parse(message.deviceSentMessage.destinationJID)
             message = message.deviceSentMessage.message
-            field = _content_field(message)
+            field = content_field(message)
         if field == "protocolMessage" and node.attr("category") == "peer":
             if own and message.protocolMessage.HasField("appStateSyncKeyRequest"):
                 self.greet(self.account.devices[author.device])
@@ -309,11 +268,11 @@ class Phone:
             chat=self._chat_name(chat),
             from_me=own,
             type=field,
-            text=_text(message),
+            text=text_of(message),
             timestamp=int(node.attr("t") or 0),
             raw=message.SerializeToString(),
         )
-        self._remember(self._inbox, "inbox", entry, INBOX)
+        self.inbox.add(entry)
         if self.auto_read and not own:
             self._read(entry.id, sender.bare, author.bare if sender.server == GROUP else None)
 
@@ -339,7 +298,7 @@ class Phone:
     # --- Receipts -----------------------------------------------------------------------------------------
 
     def _receive_receipt(self, node: Node, sender: JID) -> None:
-        sent = next((s for s in reversed(self._sent.values()) if s.id == node.attr("id")), None)
+        sent = next((s for s in reversed(self.sent) if s.id == node.attr("id")), None)
         reader_jid = node.jid("participant") or sender
         reader = self._accounts.resolve(reader_jid)
         if sent is None or reader is None:
@@ -350,7 +309,7 @@ class Phone:
         kind = node.attr("type") or "delivered"
         if all(known[:2] != (kind, reader.phone) for known in sent.receipts):
             sent.receipts.append((kind, reader.phone, int(node.attr("t") or 0)))
-            self._store.put("sent", self._entry_key(self._sent, sent), sent)
+            self.sent.changed(sent)
 
     def _send_again(self, node: Node, sent: SentMessage, device: JID) -> None:
         """Somebody could not read a message: again, in a new session."""
@@ -358,34 +317,17 @@ class Phone:
         count = int(retry.attr("count") or 1) if retry is not None else 1
         chat = JID.parse(sent.to)
         raw = sent.raw
-        attrs: dict[str, Any] = {"id": sent.id, "type": _stanza_type(raw), "to": device}
+        attrs: dict[str, Any] = {"id": sent.id, "type": stanza_type(raw), "to": device}
         if chat.server == GROUP:
             attrs |= {"to": chat, "participant": device}
             if (distribution := self._keys.distribution(sent.to)) is not None:
-                raw = _with_distribution(proto.e2e.Message.FromString(raw), chat, distribution)
+                raw = with_distribution(proto.e2e.Message.FromString(raw), chat, distribution)
         elif device.user == self.account.lid:
             attrs |= {"recipient": chat}
-            raw = self._own_copy(chat, raw)
+            raw = own_copy(chat, raw)
         enc = self._encrypt(device, raw, anew=True, count=count)
         if enc is not None:
             self._post.message(self.account, PHONE, Node("message", attrs, enc))
-
-    # --- Memory -------------------------------------------------------------------------------------------
-
-    def _remember(self, entries: dict[str, Any], bucket: str, entry: object, limit: int) -> None:
-        key = f"{self.account.phone}/{self._settings.next_entry:012d}"
-        self._settings.next_entry += 1
-        self._save_settings()
-        entries[key] = entry
-        self._store.put(bucket, key, entry)
-        if len(entries) > limit:
-            oldest = next(iter(entries))
-            del entries[oldest]
-            self._store.delete(bucket, oldest)
-
-    @staticmethod
-    def _entry_key(entries: dict[str, SentMessage], entry: SentMessage) -> str:
-        return next(key for key, value in entries.items() if value is entry)
 
     def _save_settings(self) -> None:
         self._store.put("phone", self.account.phone, self._settings)
@@ -402,43 +344,3 @@ def _answer_attrs(node: Node) -> dict[str, str | JID | None]:
         "participant": node.jid("participant"),
         "recipient": node.jid("recipient"),
     }
-
-
-def _with_distribution(message: Any, group: JID, distribution: bytes) -> bytes:
-    message.senderKeyDistributionMessage.groupID = str(group)
-    message.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage = distribution
-    data: bytes = message.SerializeToString()
-    return data
-
-
-def _content_field(message: Any) -> str | None:
-    """The field that makes the message what it is; None if it only carries keys."""
-    beside = {
-        "senderKeyDistributionMessage",
-        "fastRatchetKeySenderKeyDistributionMessage",
-        "messageContextInfo",
-    }
-    return next((field.name for field, _ in message.ListFields() if field.name not in beside), None)
-
-
-def _text(message: Any) -> str:
-    field = _content_field(message)
-    if field is None:
-        return ""
-    value = getattr(message, field)
-    if isinstance(value, str):
-        return value
-    return next((text for name in ("text", "caption") if (text := getattr(value, name, ""))), "")
-
-
-def _stanza_type(raw: bytes) -> str:
-    """How the message's stanza names its kind."""
-    match _content_field(proto.e2e.Message.FromString(raw)):
-        case "reactionMessage":
-            return "reaction"
-        case "pollCreationMessage" | "pollUpdateMessage":
-            return "poll"
-        case "imageMessage" | "videoMessage" | "audioMessage" | "documentMessage" | "stickerMessage":
-            return "media"
-        case _:
-            return "text"
