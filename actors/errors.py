@@ -1,4 +1,4 @@
-"""What a session answers when it cannot do what was asked: facts with fields, each one a domain error of the actor."""
+"""What a session answers when it cannot do what was asked: facts with fields, its actor's domain errors."""
 
 from datetime import datetime
 

@@ -353,28 +353,21 @@ def check(holds: bool, otherwise: str) -> None:
 
 
 def _is_text(text: str) -> Callable[[Json], bool]:
-    def is_it(event: Json) -> bool:
-        return event["event"] == "messages.upsert" and event["data"]["message"] == {"conversation": text}
-
-    return is_it
+    return lambda event: bool(
+        event["event"] == "messages.upsert" and event["data"]["message"] == {"conversation": text}
+    )
 
 
 def _is_update(message_id: str, status: str) -> Callable[[Json], bool]:
-    def is_it(event: Json) -> bool:
-        data = event["data"]
-        return event["event"] == "messages.update" and (data["key"]["id"], data["status"]) == (
-            message_id,
-            status,
-        )
-
-    return is_it
+    return lambda event: bool(
+        event["event"] == "messages.update"
+        and event["data"]["key"]["id"] == message_id
+        and event["data"]["status"] == status
+    )
 
 
 def _is_state(state: str) -> Callable[[Json], bool]:
-    def is_it(event: Json) -> bool:
-        return event["event"] == "session.status" and event["data"]["status"] == state
-
-    return is_it
+    return lambda event: bool(event["event"] == "session.status" and event["data"]["status"] == state)
 
 
 async def _now(value: object) -> bool:

@@ -279,6 +279,7 @@ def _cell_config(config: Config) -> CellConfig:
         ping_interval=cells.ping_interval,
         ping_timeout=cells.ping_timeout,
         stop_timeout=cells.stop_timeout,
+        window=cells.window,
         journal_bound_mb=cells.journal_bound_mb,
         proxy=whatsapp.proxy or None,
         ca_file=whatsapp.ca_file or None,

@@ -12,7 +12,7 @@ from quart import Blueprint, Response, request
 from actors.session.messages import GetQr, Qr
 from api.access import Scope, admit
 from api.bodies import body_as
-from api.fields import SessionId
+from api.fields import MismatchError, SessionId, Text
 from api.refusals import NoSuchRoute, NotReady, UpstreamRefused
 from api.services import LoopbackControl, services
 
@@ -22,18 +22,26 @@ _TIMEOUT = 60.0  # seconds; a scan is answered when the client is linked
 _PLAIN = re.compile(r"(phones|faults)(/[A-Za-z0-9_-]{1,64}){0,4}")
 
 
-@frozen
+@frozen(kw_only=True)
 class _Scan:
-    session_id: SessionId
+    session_id: SessionId | None = None
+    qr: Text | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.session_id is None) == (self.qr is None):
+            raise MismatchError("give exactly one of sessionId and qr", path="sessionId")
 
 
 @routes.post("/phones/<phone>/scan")
 async def scan(phone: str) -> Response:
-    """Let a phone scan the QR code that a session shows now."""
+    """Let a phone scan the QR code that a session shows now, or one that is given."""
     control = await _control(path := f"phones/{phone}/scan")
     asked = await body_as(_Scan)
-    qr: Qr = await services().sessions.ref(asked.session_id).call(GetQr())
-    return await _forward(control, path, json={"qr": qr.code})
+    code: str | None = asked.qr
+    if asked.session_id is not None:
+        shown: Qr = await services().sessions.ref(asked.session_id).call(GetQr())
+        code = shown.code
+    return await _forward(control, path, json={"qr": code})
 
 
 @routes.route("/<path:path>", methods=["GET", "POST", "PATCH", "DELETE"])

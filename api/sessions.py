@@ -208,7 +208,7 @@ def session_view(row: Session) -> Json:
         "desired": row.desired,
         "status": row.status,
         "statusSince": row.status_since,
-        "jid": row.jid,
+        "jid": row.jid and f"{row.phone}@s.whatsapp.net",  # the row has the device's
         "lid": row.lid,
         "phone": row.phone,
         "pushName": row.push_name,

@@ -263,7 +263,7 @@ class SessionActor(Actor):
         return f"{self._row.phone}@s.whatsapp.net"
 
     def _status(self) -> ask.SessionStatus:
-        client = self._keeper.client
+        client, paired = self._keeper.client, self._machine.paired and self._row.phone is not None
         return ask.SessionStatus(
             session_id=self.session_id,
             desired=str(self._machine.desired),
@@ -273,10 +273,10 @@ class SessionActor(Actor):
             last_error=self._machine.error,
             last_inbound_at=self._last_inbound,
             last_pong_at=self._last_pong,
-            jid=self.own_jid() if self._row.phone else None,
-            lid=self._row.lid,
-            phone=self._row.phone,
-            push_name=self._row.push_name,
+            jid=self.own_jid() if paired else None,
+            lid=self._row.lid if paired else None,
+            phone=self._row.phone if paired else None,
+            push_name=self._row.push_name if paired else None,
             cell=client.cell_id if client else None,
         )
 

@@ -267,6 +267,11 @@ async def test_in_a_sandbox_phones_are_steered_through_the_api(
         assert answer.json() == {"ok": True}
         token = "Bearer bearer-of-the-network"
         assert control.asked[-1] == ("POST", "/phones/628110000001/scan", token, b'{"qr":"2@the,code"}')
+        await stage.client.post("/api/loopback/phones/628110000001/scan", json={"qr": "2@another"})
+        assert control.asked[-1] == ("POST", "/phones/628110000001/scan", token, b'{"qr":"2@another"}')
+        for wrong in ({}, {"sessionId": "ana", "qr": "2@another"}):
+            answer = await stage.client.post("/api/loopback/phones/628110000001/scan", json=wrong)
+            assert answer.status_code == 400
         await stage.client.post("/api/loopback/phones", content=b'{"phone":"1"}')
         assert control.asked[-1] == ("POST", "/phones", token, b'{"phone":"1"}')
         refused = await stage.client.post("/api/loopback/phones/628110000001/unlink")
