@@ -57,6 +57,7 @@ class _Attached:
     route: Route
     pumping: trio.CancelScope = field(factory=trio.CancelScope)
     stopping: bool = False
+    stopped: trio.Event = field(factory=trio.Event)
 
 
 class Cell(Actor):
@@ -198,7 +199,10 @@ class Cell(Actor):
     async def stop_client(self, client: int) -> None:
         """Stop a client cleanly, or leave it to the end of this cell when that takes too long."""
         attached = self._clients.get(client)
-        if attached is None or attached.stopping:
+        if attached is None:
+            return
+        if attached.stopping:
+            await attached.stopped.wait()
             return
         attached.stopping = True
         try:
@@ -254,6 +258,7 @@ class Cell(Actor):
     def _forget(self, client: int) -> None:
         attached = self._clients.pop(client, None)
         if attached is not None:
+            attached.stopped.set()
             self._process.unroute(client)
             self._pool.forget(attached.client)
             self._end_if_done()

@@ -101,10 +101,7 @@ class Cell:
                 self._take(frame)
 
     def _forward(self) -> NoReturn:
-        try:
-            self._forwarder.run()
-        finally:
-            os._exit(0)
+        _end(self._forwarder.run)
 
     def _take(self, frame: Frame) -> None:
         match frame.type:
@@ -165,16 +162,24 @@ class Cell:
             log=self._log.put,
         )
         self._forwarder.add(frame.client, journal)
-        hosted.start()
+        try:
+            hosted.start()
+        except BaseException:
+            journal.close()
+            self._forget(frame.client)
+            raise
         return b""
 
     def _stop(self, frame: Frame) -> bytes:
         hosted = self._clients.get(frame.client)
         if hosted is not None:
             hosted.stop()
-            self._forwarder.remove(frame.client)
-            self._clients.pop(frame.client, None)
+            self._forget(frame.client)
         return b""
+
+    def _forget(self, client: int) -> None:
+        self._forwarder.remove(client)
+        self._clients.pop(client, None)
 
     def _call(self, frame: Frame) -> bytes:
         hosted = self._clients.get(frame.client)
@@ -213,9 +218,15 @@ def main() -> NoReturn:
         signal.signal(number, signal.SIG_IGN)  # meant for the gateway, which stops its cells in order
     with suppress(OSError):  # short of memory, the system had better end a cell than the gateway
         Path("/proc/self/oom_score_adj").write_text("500")
+    os.umask(0o077)  # keys and messages are for this user alone
+    _end(lambda: Cell(arguments).run())
+
+
+def _end(work: Callable[[], None]) -> NoReturn:
+    """End the process with this work, and say so when it fails."""
     try:
-        Cell(arguments).run()
-    except BaseException:  # noqa: BLE001 - whatever it is, it has to be told and the process to end
+        work()
+    except BaseException:  # noqa: BLE001 - whatever it is
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
         os._exit(1)

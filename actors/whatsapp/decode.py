@@ -45,7 +45,7 @@ from .events import (
     Unreadable,
 )
 from .groups import group_from
-from .jid import device_text, same_user, to_text
+from .jid import device_text, to_text
 from .kinds import EVENT_CODES, JOURNAL_FULL, LOOP_ENDED, OLD_COUNTER, PAIRING_STATUS, QR_CODE
 from .proto import neonize
 
@@ -137,7 +137,7 @@ def _chat_alt(source: Any) -> str | None:
         return None
     if source.IsFromMe:
         return to_text(source.RecipientAlt)
-    return to_text(source.SenderAlt) if same_user(to_text(source.Chat), to_text(source.Sender)) else None
+    return to_text(source.SenderAlt) if to_text(source.Chat) == to_text(source.Sender) else None
 
 
 def _place(source: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .proto import neonize
 
-__all__ = ["device_text", "same_user", "to_proto", "to_text"]
+__all__ = ["device_text", "to_proto", "to_text"]
 
 PHONE = "s.whatsapp.net"
 LID = "lid"
@@ -46,15 +46,3 @@ def to_proto(text: str) -> Any:
     if not user or not server or (server == PHONE and not (user.isascii() and user.isdecimal())):
         raise ValueError(f"{text!r} is no WhatsApp address")
     return neonize.JID(User=user, Server=server, Device=device, RawAgent=0, Integrator=0, IsEmpty=False)
-
-
-def same_user(one: str | None, other: str | None) -> bool:
-    """Whether two texts name the same account, devices aside."""
-    if one is None or other is None:
-        return False
-    return _without_device(one) == _without_device(other)
-
-
-def _without_device(text: str) -> str:
-    user, _, server = text.partition("@")
-    return f"{user.partition(':')[0]}@{server}"

@@ -176,24 +176,25 @@ class CellProcess:
 
         Raises CellDied, and what a refusal means (`errors.py`).
         """
+        if self.reason is not None or self.stopping:
+            raise CellDied(self.id, self.reason or "it is stopping")
         return await self._ask(Frame(type_, client, self._next(), payload), None)
 
     async def call(self, client: int, payload: bytes) -> bytes:
         """A CALL; it waits while the client has as many under way as it may.
 
-        Raises as `ask` does.
+        Raises NotConnected when the client is gone, and as `ask` does.
         """
         route = self._routes.get(client)
-        if route is None or self.reason is not None:
+        if route is None:
             raise NotConnected("the client is gone")
         await route.slots.acquire()
+        if self.reason is not None or self.stopping:
+            route.slots.release()
+            raise NotConnected("the client is gone")
         return await self._ask(Frame(FrameType.CALL, client, self._next(), payload), route.slots)
 
     async def _ask(self, frame: Frame, slots: trio.Semaphore | None) -> bytes:
-        if self.reason is not None or self.stopping:
-            if slots is not None:
-                slots.release()
-            raise CellDied(self.id, self.reason or "it is stopping")
         pending = self._pending[frame.number] = _Pending(slots)
         self._requests.send_nowait(frame)
         await pending.done.wait()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.whatsapp.errors import CellDied, DeviceMissing, NotConnected, SessionBusy
+from actors.whatsapp.errors import CellDied, DeviceMissing, NotConnected, SessionBusy, StartRefused
 from actors.whatsapp.events import LoopEnded
 from runtime import State
 from tests.actors.whatsapp.stand import PATIENCE, ROOT, Session, Stand, stand
@@ -129,6 +129,13 @@ async def test_a_store_without_its_device_is_refused_before_the_library_sees_it(
         assert s.pool.cells == ()
 
 
+async def test_a_cell_that_cannot_come_up_is_an_error_of_the_attach(tmp_path: Path) -> None:
+    async with stand(tmp_path, root_key="00" * 31) as s:
+        with pytest.raises(StartRefused, match="exit code 1"):
+            await s.attach(await s.session("a"))
+        assert s.cells.which_children() == []
+
+
 async def test_a_killed_cell_costs_its_sessions_only_and_comes_back(tmp_path: Path) -> None:
     async with stand(tmp_path, sessions_per_cell=1) as s:
         one, other = await attached(s, "a"), await attached(s, "b")
@@ -211,6 +218,18 @@ async def test_a_cell_that_has_started_its_share_takes_no_more_and_ends_when_emp
         assert not gone(pid)
         await clients[1].stop()
         await until_gone(pid)
+
+
+async def test_keys_and_journal_are_for_this_user_alone_wherever_they_lie(tmp_path: Path) -> None:
+    async with stand(tmp_path / "a b?c#d%20é") as s:
+        session = await s.session("a")
+        session.acknowledging = False
+        await s.attach(session)
+        await session.until_event(LoopEnded)
+        files = [path for path in (s.directory / "a").rglob("*") if path.is_file()]
+        assert {path.name for path in files} >= {"device.db", "lock"}
+        assert [path for path in files if path.stat().st_mode & 0o077] == []
+        assert [path for path in tmp_path.rglob("*.db") if path not in files] == []
 
 
 async def test_attaching_again_stops_the_client_of_before(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.whatsapp.jid import device_text, same_user, to_proto, to_text
+from actors.whatsapp.jid import device_text, to_proto, to_text
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,3 @@ def test_bare_digits_are_a_phone_number() -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no WhatsApp address"):
         to_proto(text)
-
-
-def test_devices_of_one_account_are_the_same_user() -> None:
-    assert same_user("1:2@lid", "1@lid")
-    assert not same_user("1@lid", "1@s.whatsapp.net")
-    assert not same_user(None, "1@lid")
