@@ -10,7 +10,8 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Iterable
+from collections import deque
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
@@ -95,6 +96,7 @@ class SessionActor(Actor):
         self._last_pong: datetime | None = None
         self._proven_at = -math.inf
         self._due_changed = trio.Event()
+        self._held: deque[ContentWrite] = deque()  # receipts, while a message is in the air
 
     # --- life ----------------------------------------------------------------------------------------------
 
@@ -322,10 +324,13 @@ class SessionActor(Actor):
         self._seen = notice.seq
         event = notice.event
         writes = writes_for(self.session_id, event, notice.seq)
-        if isinstance(event, wa.ReceiptArrived) and self._sending.in_the_air:
-            self.nursery.start_soon(self._store_settled, writes)
+        if isinstance(event, wa.ReceiptArrived) and (self._held or self._sending.in_the_air):
+            if not self._held:
+                self.nursery.start_soon(self._release)
+            self._held.extend(writes)
         else:
-            await self._store(writes)
+            for write in writes:
+                await self._writer.cast(write)
         match event:
             case wa.Identified():
                 await self._identified(event)
@@ -336,15 +341,13 @@ class SessionActor(Actor):
             case _ if notice.at >= self._keeper.attached_at:
                 await self._live(notice, event)
 
-    async def _store(self, writes: Iterable[ContentWrite]) -> None:
-        for write in writes:
-            await self._writer.cast(write)
-
-    async def _store_settled(self, writes: Iterable[ContentWrite]) -> None:
-        """Store a receipt that may be about a message whose id is being stored just now."""
+    async def _release(self) -> None:
+        """Store receipts, in order, that may be about a message whose id is being stored just now."""
         with trio.move_on_after(_SETTLING):
             await self._sending.settled()
-        await self._store(writes)
+        while self._held:
+            await self._writer.cast(self._held[0])
+            self._held.popleft()
 
     async def _live(self, notice: ClientNotice, event: wa.ClientEvent) -> None:
         """What counts only while the client that said it lives: replayed, it says nothing about the link."""
