@@ -212,14 +212,15 @@ class Sending:
         status = MessageStatus.UNKNOWN if lost_answer else MessageStatus.FAILED
         at = datetime.now(UTC)
         key = Key(chat=intent.chat, chat_alt=chat_alt, from_me=True, id=intent.id)
-        await self.writer.cast(
+        await self.writer.call(
             UpdateMessage(
                 session_id=intent.session_id,
                 id=intent.id,
                 status=status,
                 error=str(error),
                 events=(NewEvent("messages.update", update_data(key, status, at, str(error)), at),),
-            )
+            ),
+            timeout=math.inf,
         )
 
     async def _recipient(self, client: Client, to: str) -> tuple[str, str | None]:
