@@ -33,6 +33,8 @@ from runtime.errors import (
     TooManyChildren,
 )
 from runtime.exits import Exit
+from runtime.histogram import Histogram
+from runtime.lag import LoopLag
 from runtime.mailbox import Mailbox, MailboxStats, Overflow
 from runtime.monitor import Down, Monitor
 from runtime.ref import Ref
@@ -63,7 +65,9 @@ __all__ = [
     "Down",
     "DynamicSupervisor",
     "Exit",
+    "Histogram",
     "InvalidSpec",
+    "LoopLag",
     "Mailbox",
     "MailboxFull",
     "MailboxStats",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from attrs import frozen
@@ -32,10 +32,13 @@ class DeadLetters:
         require("capacity", capacity, is_count(capacity))
         self.count = 0
         """How many there have been, those no longer kept included."""
+        self.by_reason: Counter[str] = Counter()
+        """The same, apart for each reason."""
         self._ring: deque[DeadLetter] = deque(maxlen=capacity)
 
     def add(self, letter: DeadLetter) -> None:
         self.count += 1
+        self.by_reason[letter.reason] += 1
         self._ring.append(letter)
         log.warning(
             "message_lost recipient=%s type=%s reason=%s", letter.recipient, letter.type, letter.reason

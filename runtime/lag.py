@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 
 import trio
-from attrs import frozen
 
+from runtime.histogram import Histogram
 
-@frozen
-class LagStats:
-    """Seconds of the last `window` turns of the loop; all 0.0 before the first."""
-
-    last: float
-    mean: float
-    worst: float
-    turns: int
-    """Turns since the measurement began."""
+_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class LoopLag(trio.abc.Instrument):
@@ -28,9 +19,9 @@ class LoopLag(trio.abc.Instrument):
     turn and sleeps nowhere: a sampler that sleeps would keep a test's clock ticking. `clock` is in seconds.
     """
 
-    def __init__(self, window: int = 1000, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._turns: deque[float] = deque(maxlen=window)
-        self._count = 0
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.turns = Histogram(_BOUNDS)
+        """Seconds that each turn took."""
         self._clock = clock
         self._began: float | None = None
 
@@ -39,11 +30,4 @@ class LoopLag(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002
         if self._began is not None:
-            self._turns.append(self._clock() - self._began)
-            self._count += 1
-
-    def stats(self) -> LagStats:
-        turns = tuple(self._turns)
-        if not turns:
-            return LagStats(0.0, 0.0, 0.0, 0)
-        return LagStats(turns[-1], sum(turns) / len(turns), max(turns), self._count)
+            self.turns.observe(self._clock() - self._began)

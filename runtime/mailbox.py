@@ -12,6 +12,7 @@ from attrs import define, frozen
 from trio.lowlevel import enable_ki_protection
 
 from runtime.checks import is_count, require
+from runtime.histogram import Histogram
 from runtime.reply import Reply
 
 
@@ -56,19 +57,25 @@ def _nobody_is_told(_envelope: Envelope, _reason: str) -> None:
 class Mailbox:
     """Many senders, one receiver; survives the lives of its actor.
 
+    `calls`, where it is given, gets the seconds that each caller waited, however that ended: one for many
+    mailboxes, or one of its own.
+
     Raises InvalidSpec for a capacity below 1 or an unknown policy.
     """
 
     __slots__ = (
-        "_paused", "_receiver", "_system", "_user", "_waiting",
+        "_paused", "_receiver", "_system", "_user", "_waiting", "calls",
         "capacity", "closed", "dropped", "lose", "overflow", "peak",
     )  # fmt: skip
 
-    def __init__(self, capacity: int = 1024, overflow: Overflow = Overflow.BLOCK) -> None:
+    def __init__(
+        self, capacity: int = 1024, overflow: Overflow = Overflow.BLOCK, *, calls: Histogram | None = None
+    ) -> None:
         require("capacity", capacity, is_count(capacity, least=1))
         require("overflow", overflow, isinstance(overflow, Overflow))
         self.capacity = capacity
         self.overflow = overflow
+        self.calls = calls
         self.closed = False
         self.peak = 0
         self.dropped = 0

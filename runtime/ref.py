@@ -62,9 +62,13 @@ class Ref:
                 await cancel_shielded_checkpoint()
                 raise MailboxFull(self.id)
             mailbox.queue(envelope)
-        with trio.move_on_after(timeout):
-            return await reply.wait(lambda: mailbox.withdraw(envelope))
-        raise CallTimeout(self.id, timeout)
+        try:
+            with trio.move_on_after(timeout):
+                return await reply.wait(lambda: mailbox.withdraw(envelope))
+            raise CallTimeout(self.id, timeout)
+        finally:
+            if mailbox.calls is not None:
+                mailbox.calls.observe(trio.current_time() - envelope.at)
 
     async def cast(self, message: object) -> None:
         """Sends a message without waiting for its handling; always a checkpoint.

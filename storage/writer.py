@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import psycopg
 import trio
-from attrs import define
+from attrs import define, field
 
-from runtime import Actor, Exit
+from runtime import Actor, Exit, Histogram
 from storage.backlog import Backlog, Waiting
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
@@ -37,12 +37,20 @@ class WriterStats:
     commits: int = 0
     writes: int = 0
     """Writes committed."""
+    batches: Histogram = field(factory=lambda: Histogram((1, 2, 5, 10, 25, 50, 100, 250, 500)))
+    """Writes of each commit."""
+    seconds: Histogram = field(
+        factory=lambda: Histogram((0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60))
+    )
+    """Of each commit, from its batch to the database's word; failed tries and their waits included."""
     refused: int = 0
     """Writes that the database will never take."""
     waiting: int = 0
     """Writes taken in and not committed yet."""
     failures: int = 0
     """Tries in a row that failed for the database's sake; 0: it is well."""
+    failed: int = 0
+    """All such tries."""
 
 
 def retry_delay(failures: int) -> float:
@@ -127,10 +135,13 @@ class Writer(Actor):
     async def _settle(self, waiting: Sequence[Waiting]) -> None:
         """Commit, answer and publish. A write that is to blame is found by halving and refused alone."""
         batch = Batch([each.write for each in waiting])
+        began = trio.current_time()
         outcome = await self._commit(batch)
         if not isinstance(outcome, WriteRefused):
             self._stats.commits += 1
             self._stats.writes += len(waiting)
+            self._stats.batches.observe(len(waiting))
+            self._stats.seconds.observe(trio.current_time() - began)
             for each, written in zip(waiting, outcome, strict=True):
                 each.reply.send(written)
             await self._announce(batch, outcome)
@@ -174,6 +185,7 @@ class Writer(Actor):
                     return refused
                 self._disconnect()
                 self._stats.failures += 1
+                self._stats.failed += 1
                 if self._stats.failures == 1:
                     state = getattr(error, "sqlstate", None)
                     _logger.warning("database_away error=%s sqlstate=%s", type(error).__name__, state)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock
 
-from runtime import Actor, Backoff, ChildSpec, ChildType, Exit, Restart, State, Supervisor
-from runtime.lag import LagStats, LoopLag
+from runtime import (
+    Actor,
+    Backoff,
+    CallTimeout,
+    ChildSpec,
+    ChildType,
+    Exit,
+    Histogram,
+    LoopLag,
+    Mailbox,
+    Restart,
+    State,
+    Supervisor,
+)
 from tests.runtime.stage import BOOM, Stage, running
 
 
@@ -95,12 +110,34 @@ async def test_an_ended_childs_value_is_gone() -> None:
 
 async def test_lag_is_the_length_of_the_loops_turns() -> None:
     now = 0.0
-    lag = LoopLag(window=2, clock=lambda: now)
-    assert (lag.stats().turns, lag.stats().worst) == (0, 0.0)
+    lag = LoopLag(clock=lambda: now)
     trio.lowlevel.add_instrument(lag)
     await trio.lowlevel.checkpoint()
-    for busy in (5.0, 1.0, 3.0):
+    for busy in (5.0, 0.75, 3.0):
         now += busy
         await trio.lowlevel.checkpoint()
     trio.lowlevel.remove_instrument(lag)
-    assert lag.stats() == LagStats(last=3.0, mean=2.0, worst=3.0, turns=3)  # of the last two turns
+    by_bound = dict(zip((*lag.turns.bounds, math.inf), lag.turns.counts, strict=True))
+    assert {bound: count for bound, count in by_bound.items() if count} == {1.0: 1, 5.0: 2}
+    assert lag.turns.sum == 8.75
+
+
+def test_a_value_on_a_bound_belongs_below_it() -> None:
+    histogram = Histogram((1.0, 2.0))
+    for value in (0.0, 1.0, 1.5, 2.0, 2.5):
+        histogram.observe(value)
+    assert (histogram.counts, histogram.sum) == ([2, 2, 1], 7.0)
+
+
+async def test_a_call_is_timed_however_it_ends(autojump_clock: MockClock) -> None:
+    waited = Histogram((1.0, 2.0, 4.0))
+    supervisor = Supervisor([ChildSpec("sleeper", Sleeper, mailbox=partial(Mailbox, calls=waited))])
+    async with running(supervisor):
+        sleeper = supervisor.ref("sleeper")
+        await sleeper.call(0.5)
+        with pytest.raises(CallTimeout):
+            await sleeper.call(6.0, timeout=3.0)
+        with trio.move_on_after(1.5):
+            await sleeper.call(0.0)
+        await sleeper.cast(0.0)
+        assert (waited.counts, waited.sum) == ([1, 1, 1, 0], 5.0)
