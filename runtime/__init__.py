@@ -40,6 +40,7 @@ from runtime.monitor import Down, Monitor
 from runtime.ref import Ref
 from runtime.reply import Reply
 from runtime.spec import BRUTAL, AutoShutdown, ChildSpec, ChildType, Restart, Strategy
+from runtime.stacks import TaskStack
 from runtime.states import State
 from runtime.supervisor import Supervisor
 from runtime.tree import ChildInfo, Counts, TreeNode
@@ -85,6 +86,7 @@ __all__ = [
     "Strategy",
     "SupervisionError",
     "Supervisor",
+    "TaskStack",
     "TooManyChildren",
     "TreeNode",
 ]

@@ -62,10 +62,11 @@ class Children:
         if self._slots.get(slot.id) is slot:
             del self._slots[slot.id]
 
-    def lay_to_rest(self, slot: Slot, state: State) -> None:
+    def lay_to_rest(self, slot: Slot, state: State, *, keep: bool = False) -> None:
         """Nothing starts it by itself again; what leaves no trace when at rest is forgotten."""
         slot.rest(state)
-        if slot.spec.restart is Restart.TEMPORARY or not (self._keeps_at_rest or state is State.FAILED):
+        kept = keep or self._keeps_at_rest or state is State.FAILED
+        if slot.spec.restart is Restart.TEMPORARY or not kept:
             self.remove(slot)
 
     async def start(self, slot: Slot) -> Life | None:

@@ -6,17 +6,31 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 import trio
+from attrs import frozen
+
+
+@frozen
+class TaskStack:
+    """One task of a child, as it stands now."""
+
+    name: str
+    frames: tuple[str, ...]
+    """`file:line function`, outermost first."""
+
+
+def stacks_of(task: trio.lowlevel.Task) -> tuple[TaskStack, ...]:
+    """A task and those of the nurseries it opened, itself first."""
+    nested = (child for nursery in task.child_nurseries for child in nursery.child_tasks)
+    own = TaskStack(task.name, tuple(_own_frames(task)))
+    return (own, *(stack for child in nested for stack in stacks_of(child)))
 
 
 def stack_of(task: trio.lowlevel.Task) -> list[str]:
-    """One line a frame, outermost first: `file:line function`."""
-    return list(_frames(task))
+    """All of them as one: a line a frame, outermost first."""
+    return [frame for stack in stacks_of(task) for frame in stack.frames]
 
 
-def _frames(task: trio.lowlevel.Task) -> Iterator[str]:
+def _own_frames(task: trio.lowlevel.Task) -> Iterator[str]:
     for frame, line in task.iter_await_frames():
         code = frame.f_code
         yield f"{PurePath(code.co_filename).name}:{line} {code.co_qualname}"
-    for nursery in task.child_nurseries:
-        for child in nursery.child_tasks:
-            yield from _frames(child)

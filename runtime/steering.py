@@ -62,17 +62,19 @@ class Steered:
 
         return await self._locked(id, restart, undo=True)
 
-    async def terminate_child(self, id: str) -> None:
+    async def terminate_child(self, id: str, *, keep: bool = False) -> None:
         """Stops a child and keeps it stopped; it goes on when its caller is cancelled.
 
-        One that has ended already stays as it is; a failed one is stopped from then on. Raises ChildNotFound,
+        One that has ended already stays as it is; a failed one is stopped from then on. With `keep` even a
+        supervisor that forgets such children remembers this one, as stopped, until it is restarted, deleted
+        or terminated without `keep`; a temporary child is forgotten in any case. Raises ChildNotFound,
         NotRunning.
         """
 
         async def terminate(slot: Slot) -> None:
-            await self._stop_together([slot])
+            await self._stop_together([slot], keep=keep)
             if slot.state is State.FAILED:
-                self._children.lay_to_rest(slot, State.STOPPED)
+                self._children.lay_to_rest(slot, State.STOPPED, keep=keep)
 
         await self._locked(id, terminate)
 
@@ -190,11 +192,12 @@ class Steered:
         if self._recovery.nursery is None:
             raise NotRunning(self.id)
 
-    async def _stop_together(self, slots: Collection[Slot]) -> None:
+    async def _stop_together(self, slots: Collection[Slot], *, keep: bool = False) -> None:
         """Stops children from the same instant on, waits for the last, and lays all to rest."""
         await halt([life for slot in slots if (life := slot.claim()) is not None])
         for slot in slots:
-            self._children.lay_to_rest(slot, slot.state if slot.state in AT_REST else State.STOPPED)
+            state = slot.state if slot.state in AT_REST else State.STOPPED
+            self._children.lay_to_rest(slot, state, keep=keep)
 
     def _check(self, spec: ChildSpec) -> None:
         require("spec", spec, isinstance(spec, ChildSpec))

@@ -19,6 +19,7 @@ from runtime.life import enclosing_life
 from runtime.recovery import Recovery
 from runtime.ref import Ref
 from runtime.spec import AutoShutdown, ChildSpec, ChildType, Strategy
+from runtime.stacks import TaskStack, stacks_of
 from runtime.states import State
 from runtime.steering import Steered
 from runtime.tree import ChildInfo, Counts, TreeNode, count, info_of, node_of
@@ -61,6 +62,9 @@ class Supervisor(Steered):
         self._failure: BaseException | None = None
         self._dead_letters = dead_letters
         self._parent: Supervisor | None = None
+        self.strategy = strategy
+        self.intensity = intensity
+        self.period = period
         self._children = Children(
             self,
             tied=strategy is not Strategy.ONE_FOR_ONE,
@@ -211,6 +215,14 @@ class Supervisor(Steered):
     def which_child(self, id: str) -> ChildInfo:
         """One child. Raises ChildNotFound."""
         return info_of(self._children.get(id))
+
+    def stacks(self, id: str) -> tuple[TaskStack, ...]:
+        """Where each task of a child stands, its main one first; none when it does not run.
+
+        Of a nested supervisor these are all tasks below it. Raises ChildNotFound.
+        """
+        life = self._children.get(id).life
+        return () if life is None or life.task is None else stacks_of(life.task)
 
     def count_children(self) -> Counts:
         return count(list(self._children))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from runtime import (
     Actor,
+    ActorGone,
     AlreadyPresent,
     AlreadyStarted,
     Backoff,
@@ -21,6 +23,7 @@ from runtime import (
     InvalidSpec,
     NotRunning,
     OnExhausted,
+    Ref,
     Restart,
     RestartIntensityExceeded,
     StartFailed,
@@ -68,6 +71,31 @@ async def test_an_ignored_or_terminated_child_is_forgotten() -> None:
         await supervisor.terminate_child("b")
         with pytest.raises(ChildNotFound):
             await supervisor.terminate_child("b")
+        assert states(supervisor) == {}
+
+
+async def test_a_child_that_is_to_be_kept_stays_stopped_and_its_ref_comes_back_with_it() -> None:
+    supervisor = DynamicSupervisor()
+    async with running(supervisor):
+        ref = await supervisor.start_child(ChildSpec("a", partial(Greeter, "hello")))
+        assert isinstance(ref, Ref)
+        await supervisor.terminate_child("a", keep=True)
+        assert states(supervisor) == {"a": State.STOPPED}
+        with pytest.raises(ActorGone):
+            await ref.call("anybody?")
+        assert await supervisor.restart_child("a") is ref
+        assert await ref.call("again") == "hello again"
+        await supervisor.terminate_child("a", keep=True)
+        await supervisor.terminate_child("a")
+        assert states(supervisor) == {}
+
+
+async def test_a_temporary_child_is_never_kept() -> None:
+    stage = Stage()
+    supervisor = DynamicSupervisor()
+    async with running(supervisor):
+        await supervisor.start_child(stage.spec("a", restart=Restart.TEMPORARY))
+        await supervisor.terminate_child("a", keep=True)
         assert states(supervisor) == {}
 
 

@@ -56,6 +56,29 @@ async def test_tree_shows_every_level_without_the_actors_help(autojump_clock: Mo
         assert busy.busy == 31 / 50
 
 
+class Helped(Sleeper):
+    async def on_start(self) -> None:
+        self.nursery.start_soon(self.help)
+
+    async def help(self) -> None:
+        await trio.sleep_forever()
+
+
+async def test_the_stacks_of_a_child_show_its_handler_first_and_then_its_tasks(
+    autojump_clock: MockClock,
+) -> None:
+    supervisor = Supervisor([ChildSpec("busy", Helped)])
+    async with running(supervisor):
+        await supervisor.ref("busy").cast(30.0)
+        await trio.sleep(1)
+        own, helper = supervisor.stacks("busy")
+        assert own.name == "busy"
+        assert any(frame.endswith(" Sleeper.handle") for frame in own.frames)
+        assert helper.frames[0].endswith(" Helped.help")
+        await supervisor.terminate_child("busy")
+        assert supervisor.stacks("busy") == ()
+
+
 async def test_a_nested_supervisor_that_is_still_starting_is_seen() -> None:
     stage = Stage()
     stage.next_starts["b"] = ["hang"]
