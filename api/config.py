@@ -192,7 +192,7 @@ class Session:
     queue: int = _whole(100)
     settling: float = _seconds(3, above=False)
     """What a new device gets to receive its keys and settings, before its client moves to a shared cell."""
-    liveness_window: float = _seconds(90)
+    liveness_window: float = _seconds(300)
     """Without a sign of life from WhatsApp for so long, the session is connected anew."""
     backoff: BackoffTimes = BackoffTimes(min=0.2, max=60, jitter=0.5)
 

@@ -42,9 +42,11 @@ from actors.session.keeper import (
     ForgetKeys,
     Keeper,
 )
+from actors.session.liveness import Liveness
 from actors.session.pairing import Pairing
 from actors.session.sending import Sending
 from actors.session.settings import SessionConfig, settings_of
+from actors.session.signals import input_for, is_sign_of_life
 from actors.session.state import RUNNING_STATES, Machine, SessionState
 from actors.whatsapp import events as wa
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
@@ -67,16 +69,6 @@ class _Fed:
 
 _SETTLING = 2.0  # seconds that a receipt waits for messages in the air
 
-# Said by the client library itself, not by WhatsApp.
-_NO_SIGN_OF_LIFE = (
-    wa.KeepAliveTimeout,
-    wa.Disconnected,
-    wa.LoopEnded,
-    wa.JournalFull,
-    wa.PairingEnded,
-    wa.Unreadable,
-)
-
 
 class SessionActor(Actor):
     """One WhatsApp session. Its protocol is `actors.session.messages`."""
@@ -92,9 +84,7 @@ class SessionActor(Actor):
         self._writer = writer
         self._reads = reads
         self._pairing = Pairing(session_id)
-        self._last_inbound: datetime | None = None
-        self._last_pong: datetime | None = None
-        self._proven_at = -math.inf
+        self._liveness = Liveness(config.liveness_window, config.probe_timeout)
         self._due_changed = trio.Event()
         self._held: deque[ContentWrite] = deque()  # receipts, while a message is in the air
 
@@ -273,8 +263,8 @@ class SessionActor(Actor):
             since=self._row.status_since,
             restarts=max(0, self._keeper.attached - 1),
             last_error=self._machine.error,
-            last_inbound_at=self._last_inbound,
-            last_pong_at=self._last_pong,
+            last_inbound_at=self._liveness.last_inbound_at,
+            last_pong_at=self._liveness.last_pong_at,
             jid=self.own_jid() if paired else None,
             lid=self._row.lid if paired else None,
             phone=self._row.phone if paired else None,
@@ -339,7 +329,7 @@ class SessionActor(Actor):
             case wa.Paired():
                 await self._advance(state.PairingDone())
             case _ if notice.at >= self._keeper.attached_at:
-                await self._live(notice, event)
+                await self._live(notice)
 
     async def _release(self) -> None:
         """Store receipts, in order, that may be about a message whose id is being stored just now."""
@@ -349,11 +339,17 @@ class SessionActor(Actor):
             await self._writer.cast(self._held[0])
             self._held.popleft()
 
-    async def _live(self, notice: ClientNotice, event: wa.ClientEvent) -> None:
+    async def _live(self, notice: ClientNotice) -> None:
         """What counts only while the client that said it lives: replayed, it says nothing about the link."""
-        if not isinstance(event, _NO_SIGN_OF_LIFE):
-            self._proven_at = trio.current_time()
-            self._last_inbound = datetime.fromtimestamp(notice.at, UTC)
+        event = notice.event
+        if is_sign_of_life(event):
+            self._liveness.heard(notice.at)
+        if isinstance(event, wa.TemporaryBan):
+            health = {"state": "restricted", "reason": event.reason, "seconds": event.expires_in}
+            await self._announce("account.health", health)
+        if (signal := input_for(event)) is not None:
+            await self._advance(signal)
+        client = self._keeper.client
         match event:
             case wa.QrCode(code=code):
                 qr = self._pairing.show(code, notice.at)
@@ -363,40 +359,11 @@ class SessionActor(Actor):
                         "session.qr", {"qr": qr.code, "expiresAt": qr.expires_at.isoformat()}
                     )
                     self._request_code()
-            case wa.PairingEnded(reason=reason) if reason != "success":
-                await self._advance(state.ClientEnded(f"pairing ended: {reason}"))
-            case wa.PairingRefused(reason=reason):
-                await self._advance(state.ClientEnded(f"pairing refused: {reason}"))
-            case wa.Connected():
-                await self._advance(state.LinkUp())
-                if self._keeper.client is not None and self._machine.state is SessionState.CONNECTED:
-                    self.nursery.start_soon(self._greet, self._keeper.client)
-            case wa.Disconnected():
-                await self._advance(state.LinkDown("the connection to WhatsApp broke"))
-            case wa.KeepAliveTimeout():
-                await self._advance(state.LinkDown("WhatsApp does not answer"))
-            case wa.KeepAliveRestored():
-                await self._advance(state.LinkUp())
-            case wa.StreamReplaced():
-                await self._advance(state.Refused("another client logged in with this session's keys"))
-            case wa.TemporaryBan(reason=reason, expires_in=seconds):
-                await self._announce(
-                    "account.health", {"state": "restricted", "reason": reason, "seconds": seconds}
-                )
-                await self._advance(state.Banned(reason, seconds or None))
-            case wa.ClientOutdated():
-                await self._advance(
-                    state.Refused("WhatsApp no longer accepts this version of the client library")
-                )
-            case wa.ConnectFailure(reason=reason):
-                await self._advance(state.ClientEnded(f"WhatsApp refused the login: {reason}"))
-            case wa.LoopEnded(error=error):
-                await self._advance(state.ClientEnded(error or "the client's event loop ended"))
-            case wa.JournalFull():
-                await self._advance(state.ClientEnded("more was received than could be stored"))
-            case wa.MessageArrived() if self._settings.auto_read and not event.from_me:
-                if isinstance(read_content(event.message), Content) and self._keeper.client is not None:
-                    self.nursery.start_soon(self._mark_read, self._keeper.client, event)
+            case wa.Connected() if client is not None and self._machine.state is SessionState.CONNECTED:
+                self.nursery.start_soon(self._greet, client)
+            case wa.MessageArrived() if client is not None and self._settings.auto_read and not event.from_me:
+                if isinstance(read_content(event.message), Content):
+                    self.nursery.start_soon(self._mark_read, client, event)
 
     async def _identified(self, event: wa.Identified) -> None:
         """Who the session is, once its device is paired."""
@@ -446,19 +413,13 @@ class SessionActor(Actor):
                 await self._due_changed.wait()
 
     async def _prover(self) -> None:
-        """Connected means proven: without a sign of life for a whole window WhatsApp is asked for one."""
-        window = self._config.liveness_window
-        while True:
-            await trio.sleep(max(1.0, self._proven_at + window - trio.current_time()))
-            client = self._keeper.client
-            silent = trio.current_time() - self._proven_at >= window
-            if client is None or self._machine.state is not SessionState.CONNECTED or not silent:
-                continue
-            try:
-                await client.is_on_whatsapp([str(self._row.phone)], timeout=self._config.probe_timeout)
-            except CellError:
-                if client is self._keeper.client:
-                    await self.ref.cast(_Fed(state.ClientEnded("no sign of life from WhatsApp")))
-            else:
-                self._proven_at = trio.current_time()
-                self._last_pong = datetime.now(UTC)
+        def connected() -> tuple[Client, str] | None:
+            client, phone = self._keeper.client, self._row.phone
+            up = self._machine.state is SessionState.CONNECTED
+            return (client, phone) if up and client is not None and phone is not None else None
+
+        async def dead(client: Client) -> None:
+            if client is self._keeper.client:
+                await self.ref.cast(_Fed(state.ClientEnded("no sign of life from WhatsApp")))
+
+        await self._liveness.watch(connected, dead)
