@@ -22,7 +22,19 @@ from storage.migrate import migrate
 from storage.opening import Storage, open_storage
 from storage.pool import Pool
 from storage.reads import Reads
-from storage.rows import Desired, Event, Json, Key, Message, MessageStatus, Page, Session, Webhook, now
+from storage.rows import (
+    AuditEntry,
+    Desired,
+    Event,
+    Json,
+    Key,
+    Message,
+    MessageStatus,
+    Page,
+    Session,
+    Webhook,
+    now,
+)
 from storage.writer import Writer, WriterStats
 from storage.writes import (
     Append,
@@ -39,6 +51,7 @@ from storage.writes import (
 
 __all__ = [
     "Append",
+    "AuditEntry",
     "BadQuery",
     "Committed",
     "DatabaseUnavailable",

@@ -19,7 +19,19 @@ from psycopg.rows import kwargs_row
 
 from storage.errors import BadQuery
 from storage.pool import Pool
-from storage.rows import COLUMNS, TABLES, Desired, Event, Key, Message, MessageStatus, Page, Session, Webhook
+from storage.rows import (
+    COLUMNS,
+    TABLES,
+    AuditEntry,
+    Desired,
+    Event,
+    Key,
+    Message,
+    MessageStatus,
+    Page,
+    Session,
+    Webhook,
+)
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
@@ -198,6 +210,27 @@ class Reads:
         where.equal("session_id", session_id)
         where.equal("active", active)
         return await self._all(Webhook, f"{where} ORDER BY created_at, id", where.params)
+
+    # The audit record
+
+    async def audit(
+        self,
+        *,
+        action: Collection[str] | None = None,
+        target: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[AuditEntry]:
+        """What was done to the gateway, newest first: all of it, certain actions, or to one target."""
+        where = _Where()
+        where.any_of("action", action)
+        where.equal("target", target)
+        if cursor is not None:
+            where.add("(at, id) < (%s::timestamptz, %s)", *_decode(cursor, 2))
+        rows = await self._all(
+            AuditEntry, f"{where} ORDER BY at DESC, id DESC LIMIT %s", (*where.params, limit + 1)
+        )
+        return _page(rows, limit, lambda entry: [entry.at.isoformat(), entry.id])
 
     # How
 

@@ -165,6 +165,29 @@ class Event:
     data: Json = field(repr=False)
 
 
+@frozen(kw_only=True)
+class AuditEntry:
+    """Something that was done to the gateway by somebody with a key: one entry of the append-only record."""
+
+    id: str
+    at: datetime = field(factory=now)
+    """When it was over."""
+    key_id: str
+    """The key may be gone since, and so may what it was done to: an entry outlives both."""
+    key_prefix: str
+    address: str | None
+    """At the other end of the connection."""
+    request_id: str
+    action: str
+    """What was asked, such as `session.stop`."""
+    target: str | None
+    """What it was done to: the id of a session, key or webhook, or a path in the supervision tree."""
+    outcome: str
+    """`ok`, or the code of the problem that was the answer."""
+    detail: Json = field(factory=dict)
+    """What else describes it; never a secret."""
+
+
 @frozen
 class Page(Generic[T]):
     """One page of a listing."""
@@ -180,6 +203,7 @@ TABLES: dict[type, str] = {
     Webhook: "webhooks",
     Message: "messages",
     Event: "events",
+    AuditEntry: "audit",
 }
 
 COLUMNS = {kind: tuple(column.name for column in attrs.fields(kind)) for kind in TABLES}

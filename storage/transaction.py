@@ -23,7 +23,7 @@ from psycopg.rows import kwargs_row
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.ids import new_id
-from storage.rows import COLUMNS, TABLES, Event, Json, Message, Session
+from storage.rows import COLUMNS, TABLES, AuditEntry, Event, Json, Message, Session
 from storage.statements import (
     APPEND_EVENTS,
     BEGIN,
@@ -96,7 +96,7 @@ class _Section:
         self._connection = connection
         self._writes = writes
         self._applied: set[int] = set()
-        self._rows: dict[int, Row] = {}
+        self._rows: dict[int, Row | AuditEntry] = {}
         self._messages: dict[int, tuple[str, str | None]] = {}  # chat and client_ref, by the write's number
 
     async def write(self) -> list[Written]:
@@ -116,7 +116,7 @@ class _Section:
             for number in range(len(self._writes))
         ]
 
-    async def _insert(self, row: Row) -> None:
+    async def _insert(self, row: Row | AuditEntry) -> None:
         kind = type(row)
         columns = ", ".join(COLUMNS[kind])
         table = TABLES[kind]
@@ -261,7 +261,7 @@ def _message_change(number: int, write: UpdateMessage) -> dict[str, Any]:
     return {"number": number, **change}
 
 
-def _fields(row: Row | Message | Event) -> dict[str, Any]:
+def _fields(row: Row | AuditEntry | Message | Event) -> dict[str, Any]:
     return attrs.asdict(row, recurse=False)
 
 

@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import field, frozen
 
-from storage.rows import Event, Json, Key, Message, MessageStatus, Session, Webhook, now
+from storage.rows import AuditEntry, Event, Json, Key, Message, MessageStatus, Session, Webhook, now
 
 Row: TypeAlias = Session | Key | Webhook
+"""What may be changed and deleted; an audit entry may not."""
 
 _KEPT_BY_THE_WRITER = frozenset({"id", "seq", "journal_seq", "created_at", "updated_at"})
 
@@ -36,12 +37,12 @@ def _in_order(events: Iterable[NewEvent]) -> tuple[NewEvent, ...]:
 
 @frozen
 class Insert:
-    """A new session, key or webhook. Refused when its id, or a key's hash, exists.
+    """A new session, key, webhook or audit entry. Refused when its id, or a key's hash, exists.
 
     `events` go with a session only.
     """
 
-    row: Row
+    row: Row | AuditEntry
     events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
 
     def __attrs_post_init__(self) -> None:
@@ -142,7 +143,7 @@ class Written:
     """The answer to a write, after its commit."""
 
     applied: bool
-    row: Row | None = None
+    row: Row | AuditEntry | None = None
     """The row as stored, after an Insert or Update; a session's `seq` is not up to date in it."""
     events: tuple[Event, ...] = ()
 
@@ -182,6 +183,6 @@ def journal_of(writes: Iterable[Write]) -> dict[str, int]:
     return journal
 
 
-def _check_events(table: type[Row], events: tuple[NewEvent, ...]) -> None:
+def _check_events(table: type[Row | AuditEntry], events: tuple[NewEvent, ...]) -> None:
     if events and table is not Session:
         raise ValueError("only a session has a log to append events to")

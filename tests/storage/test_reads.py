@@ -10,6 +10,7 @@ import pytest
 
 from storage import (
     Append,
+    AuditEntry,
     BadQuery,
     Desired,
     Insert,
@@ -227,3 +228,27 @@ def test_no_secret_and_no_text_shows_in_a_representation() -> None:
         NewEvent("messages.upsert", {"text": "hunter2"}),
     ]
     assert "hunter2" not in repr(rows)
+
+
+async def test_the_audit_is_read_newest_first_by_action_and_by_target(gateway: Gateway) -> None:
+    for number, (action, target) in enumerate(
+        [("session.stop", "ana"), ("key.create", "key_1"), ("session.stop", "budi"), ("tree.restart", "hub")]
+    ):
+        entry = AuditEntry(
+            id=f"{number}",
+            at=NOON + timedelta(minutes=number // 2),
+            key_id="key_1",
+            key_prefix="tz_abc",
+            address="127.0.0.1",
+            request_id="r",
+            action=action,
+            target=target,
+            outcome="ok",
+            detail={"number": number},
+        )
+        await gateway.writer.call(Insert(entry))
+    assert await all_pages(gateway.reads.audit, limit=3) == [["3", "2", "1"], ["0"]]
+    assert await all_pages(gateway.reads.audit, action=["session.stop"]) == [["2", "0"]]
+    assert await all_pages(gateway.reads.audit, target="hub") == [["3"]]
+    (newest,) = (await gateway.reads.audit(limit=1)).items
+    assert (newest.detail, newest.at) == ({"number": 3}, NOON + timedelta(minutes=1))
