@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 
 from actors.envelope import encode
 from actors.signature import signed
-from runtime import Backoff, MailboxFull, Ref
+from runtime import Backoff, Histogram, MailboxFull, Ref
 from storage import DatabaseUnavailable, Event, Reads, Update, Webhook, now
 
 log = logging.getLogger("webhooks")
@@ -45,6 +45,21 @@ class Schedule:
         """Seconds until the next try, after so many failures in `trying` seconds; None: give up."""
         wait = self.backoff.delay(failures - 1, rng)
         return None if trying + wait > self.give_up_after else wait
+
+
+@define(eq=False)
+class DeliveryStats:
+    """What all deliveries counted, over all their lives."""
+
+    delivered: int = 0
+    failed: int = 0
+    """Tries that were not acknowledged."""
+    given_up: int = 0
+    """Events that were passed over."""
+    seconds: Histogram = field(
+        factory=lambda: Histogram((0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0))
+    )
+    """Of each try, the wait for a connection included."""
 
 
 @frozen
@@ -81,6 +96,7 @@ class Delivery:
     writer: Ref
     sender: Callable[[], Sender]
     schedule: Schedule
+    stats: DeliveryStats
     rng: random.Random
     _webhook: Webhook | None = None
     _bell: trio.Event = field(factory=trio.Event)
@@ -133,8 +149,10 @@ class Delivery:
         failures = 0
         while (problem := await self._problem(webhook, event.event_id, body)) is not None:
             failures += 1
+            self.stats.failed += 1
             wait = self.schedule.wait(failures, trio.current_time() - began, self.rng)
             if wait is None:
+                self.stats.given_up += 1
                 log.error(
                     "delivery_given_up webhook=%s event=%s tries=%d reason=%s",
                     webhook.id,
@@ -152,6 +170,7 @@ class Delivery:
                 problem,
             )
             await trio.sleep(wait)
+        self.stats.delivered += 1
 
     async def _problem(self, webhook: Webhook, event_id: str, body: bytes) -> str | None:
         """Post once; None when it was acknowledged, else why not, in words without an address."""
@@ -162,10 +181,13 @@ class Delivery:
             | {"content-type": "application/json"}
             | signed(_secrets(webhook, at), event_id, int(at.timestamp()), body)
         )
+        began = trio.current_time()
         try:
             status = await self.sender().post(webhook.url, headers, body)
         except (httpx.HTTPError, httpx.InvalidURL, trio.TooSlowError) as error:
             return type(error).__name__
+        finally:
+            self.stats.seconds.observe(trio.current_time() - began)
         return None if 200 <= status < 300 else f"status {status}"
 
 

@@ -10,6 +10,7 @@ from actors.apikeys import mint
 from actors.errors import SessionExists, SessionNotFound
 from actors.session.messages import Reload
 from actors.session.settings import SessionConfig
+from actors.session.stats import AllSessionStats
 from runtime import ChildNotFound, DynamicSupervisor, Ref, StartFailed, State
 from storage.errors import WriteRefused
 from storage.ids import new_id
@@ -41,6 +42,7 @@ class Sessions:
     writer: Ref
     reads: Reads
     config: SessionConfig
+    stats: AllSessionStats = field(factory=AllSessionStats)
 
     async def load(self) -> None:
         """Start an actor for every stored session; one that cannot start hinders no other."""
@@ -93,6 +95,7 @@ class Sessions:
         except ChildNotFound:
             raise SessionNotFound(session_id=session_id) from None
         await self.writer.call(Delete(Session, session_id))
+        self.stats.forget(session_id)
         self.config.forget_device(session_id)
         shutil.rmtree(self.config.journal(session_id), ignore_errors=True)
 

@@ -61,11 +61,24 @@ class Publish:
     events: tuple[Event, ...]
 
 
+@define(eq=False)
+class HubStats:
+    """What the hub counted, over all its lives."""
+
+    listeners: int = 0
+    """Those that there are now."""
+    cut_offs: int = 0
+    """Listeners that fell behind, or had to because the hub missed events."""
+    events: int = 0
+    """Events that were published, whether anybody listened or not."""
+
+
 class Hub(Actor):
     """Takes Subscribe, Unsubscribe and Publish. `capacity` is how many events a listener may be behind."""
 
-    def __init__(self, *, capacity: int = 1000) -> None:
+    def __init__(self, *, capacity: int = 1000, stats: HubStats | None = None) -> None:
         self._capacity = capacity
+        self._stats = stats or HubStats()
         # By session, so that an event looks at those listeners alone that may want it; None: of all sessions.
         self._listeners: dict[str | None, set[Listener]] = {}
         self._last_seq: dict[str, int] = {}
@@ -80,6 +93,7 @@ class Hub(Actor):
                 listener = Listener(sessions, names, events, put)
                 for session_id in _keys(listener):
                     self._listeners.setdefault(session_id, set()).add(listener)
+                self._stats.listeners += 1
                 return listener
             case Unsubscribe(listener):
                 self._drop(listener)
@@ -90,6 +104,7 @@ class Hub(Actor):
         return None
 
     def _publish(self, event: Event) -> None:
+        self._stats.events += 1
         listeners = self._listening_to(event.session_id)
         # A commit may have gone unannounced when the writer died right after it. Its events are in the table.
         if event.seq > self._last_seq.get(event.session_id, event.seq) + 1:
@@ -114,9 +129,12 @@ class Hub(Actor):
 
     def _cut_off(self, listener: Listener) -> None:
         listener.lagged = True
+        self._stats.cut_offs += 1
         self._drop(listener)
 
     def _drop(self, listener: Listener) -> None:
+        if listener._put.statistics().open_send_channels:  # noqa: SLF001 - and not dropped before
+            self._stats.listeners -= 1
         listener._put.close()  # noqa: SLF001
         for session_id in _keys(listener):
             if session_id in self._listeners:

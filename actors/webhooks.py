@@ -14,7 +14,7 @@ import httpx
 import trio
 from attrs import define, field
 
-from actors.delivery import Delivery, Schedule, Sender, patiently
+from actors.delivery import Delivery, DeliveryStats, Schedule, Sender, patiently
 from runtime import (
     Backoff,
     ChildNotFound,
@@ -48,6 +48,7 @@ class Webhooks:
     backoff: Backoff = field(factory=lambda: Backoff(0.5, 30, on_exhausted=OnExhausted.GIVE_UP))
     """Of a delivery that crashes."""
     shutdown: float = 5.0
+    stats: DeliveryStats = field(factory=DeliveryStats)
     rng: random.Random = field(factory=random.Random)
     _sender: Sender | None = field(init=False, default=None)
     _deliveries: dict[str, Delivery] = field(init=False, factory=dict)
@@ -119,6 +120,7 @@ class Webhooks:
             writer=self.writer,
             sender=self._current_sender,
             schedule=self.schedule,
+            stats=self.stats,
             rng=self.rng,
         )
         spec = ChildSpec(

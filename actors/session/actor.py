@@ -48,13 +48,14 @@ from actors.session.sending import Sending
 from actors.session.settings import SessionConfig, settings_of
 from actors.session.signals import input_for, is_sign_of_life
 from actors.session.state import RUNNING_STATES, Machine, SessionState
+from actors.session.stats import AllSessionStats
 from actors.whatsapp import events as wa
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
 from actors.whatsapp.errors import CellError
 from runtime import Actor, Exit, Ref, Reply
 from storage.reads import Reads
 from storage.rows import Json, Session
-from storage.writes import Append, NewEvent, Update
+from storage.writes import Append, NewEvent, StoreMessage, Update
 
 log = logging.getLogger("session")
 
@@ -76,13 +77,21 @@ class SessionActor(Actor):
     domain_errors = (SessionError,)
 
     def __init__(
-        self, session_id: str, *, config: SessionConfig, pool: CellPool, writer: Ref, reads: Reads
+        self,
+        session_id: str,
+        *,
+        config: SessionConfig,
+        pool: CellPool,
+        writer: Ref,
+        reads: Reads,
+        stats: AllSessionStats | None = None,
     ) -> None:
         self.session_id = session_id
         self._config = config
         self._pool = pool
         self._writer = writer
         self._reads = reads
+        self._stats = stats or AllSessionStats()
         self._pairing = Pairing(session_id)
         self._liveness = Liveness(config.liveness_window, config.probe_timeout)
         self._due_changed = trio.Event()
@@ -97,11 +106,13 @@ class SessionActor(Actor):
         self._row = row
         self._seen = row.journal_seq
         self._settings = settings_of(row.settings, self._config)
-        self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config)
+        self._counts = self._stats.of(self.session_id)
+        self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config, self._counts)
         self._sending = Sending(
             account=self,
             writer=self._writer,
             limits=self._settings.limits,
+            stats=self._counts,
             timeout=self._config.send_timeout,
         )
         self._machine = Machine(
@@ -165,6 +176,7 @@ class SessionActor(Actor):
     async def _record(self, before: Machine) -> None:
         """Store what changed of the session, with its event where the state did."""
         now = self._machine
+        self._stats.states[self.session_id] = now.state
         changes: dict[str, Any] = {}
         announced: tuple[NewEvent, ...] = ()
         if now.desired != before.desired:
@@ -216,7 +228,6 @@ class SessionActor(Actor):
             case ask.GetStatus():
                 return self._status()
             case ask.SendText():
-                self.connected_client()
                 self._sending.admit()
                 self._sending.enqueue(request, self.defer())
             case ask.CheckContacts(phones=phones):
@@ -314,6 +325,9 @@ class SessionActor(Actor):
         self._seen = notice.seq
         event = notice.event
         writes = writes_for(self.session_id, event, notice.seq)
+        self._counts.received += sum(
+            isinstance(each, StoreMessage) and not each.message.from_me for each in writes
+        )
         if isinstance(event, wa.ReceiptArrived) and (self._held or self._sending.in_the_air):
             if not self._held:
                 self.nursery.start_soon(self._release)

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from actors.cells import CellPool
 from actors.session.settings import SessionConfig
+from actors.session.stats import SessionStats
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import CellError, DeviceMissing
 from runtime import Ref, Reply
@@ -63,6 +64,7 @@ class Keeper:
     session: Ref
     pool: CellPool
     config: SessionConfig
+    stats: SessionStats
     client: Client | None = field(default=None, init=False)
     attached_at: float = field(default=math.inf, init=False)
     """Unix seconds; what was delivered earlier comes from an earlier client's journal."""
@@ -112,6 +114,7 @@ class Keeper:
     async def _attach(self, step: AttachClient) -> None:
         self.attached_at = time.time()
         self.attached += 1
+        self.stats.clients += 1
         try:
             with trio.CancelScope() as self._starting:
                 self.client = await self.pool.attach(

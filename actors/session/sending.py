@@ -28,6 +28,7 @@ from actors.session.contacts import KnownContacts
 from actors.session.inbound import PHONE_SERVER, Key, phone_first, update_data
 from actors.session.messages import ContactCheck, SendText, Sent
 from actors.session.settings import Limits
+from actors.session.stats import SessionStats
 from actors.whatsapp import errors as wa
 from actors.whatsapp.client import Client, OnWhatsApp, SendResult
 from actors.whatsapp.proto import e2e
@@ -75,6 +76,7 @@ class Sending:
     account: Account
     writer: Ref
     limits: Limits
+    stats: SessionStats
     timeout: float  # seconds for WhatsApp's acknowledgement
     clock: Callable[[], float] = trio.current_time
     contacts: KnownContacts = field(factory=KnownContacts)
@@ -88,12 +90,24 @@ class Sending:
         self._put, self._take = trio.open_memory_channel[_Outgoing](self.limits.queue)
 
     def admit(self) -> None:
-        """Take a token and see that there is room for one more. Raises QueueFull or RateLimited."""
-        session_id = self.account.session_id
+        """Take a token, when the session is connected and there is room for one more message.
+
+        Raises QueueFull, RateLimited and what `connected_client` raises.
+        """
+        try:
+            self.account.connected_client()
+            self._admit(self.account.session_id)
+        except SessionError:
+            self.stats.sends["refused"] += 1
+            raise
+
+    def _admit(self, session_id: str) -> None:
         if self._put.statistics().current_buffer_used >= self.limits.queue:
+            self.stats.limited["queue"] += 1
             raise QueueFull(session_id=session_id, retry_after=max(1.0, 60 / self.limits.per_minute))
         wait = self._bucket.take(self.clock())
         if wait > 0:
+            self.stats.limited["rate"] += 1
             raise RateLimited(session_id=session_id, limit=self.limits.per_minute, retry_after=wait)
 
     def enqueue(self, request: SendText, reply: Reply) -> None:
@@ -112,6 +126,7 @@ class Sending:
             async for outgoing in self._take:
                 if outgoing.reply.abandoned:
                     self._bucket.refund()
+                    self.stats.sends["withdrawn"] += 1
                     continue
                 settled = trio.Event()
                 try:
@@ -158,17 +173,20 @@ class Sending:
         try:
             client = self.account.connected_client()
             chat, chat_alt = await self._recipient(client, request.to)
-        except SessionError:
+            intent = self._intent(request, chat)
+            await self.writer.call(StoreMessage(message=intent), timeout=math.inf)
+        except (SessionError, WriteRefused):
             self._bucket.refund()  # nothing reached WhatsApp's message service
+            self.stats.sends["refused"] += 1
             raise
-        intent = self._intent(request, chat)
-        await self.writer.call(StoreMessage(message=intent), timeout=math.inf)
         self._in_the_air.add(settled)
+        given = self.clock()
         try:
             result = await client.send(chat, e2e.Message(conversation=request.text), timeout=self.timeout)
         except wa.CellError as error:
             await self._failed(intent, chat_alt, error)
             raise self.as_session_error(error, intent.id) from error
+        self.stats.acknowledged.observe(self.clock() - given)
         return _Acknowledged(intent, chat_alt, result)
 
     async def _settle(self, reply: Reply, acknowledged: _Acknowledged, settled: trio.Event) -> None:
@@ -189,6 +207,7 @@ class Sending:
         )
         self._in_the_air.discard(settled)
         settled.set()
+        self.stats.sends[MessageStatus.SENT] += 1
         reply.send(Sent(message_id=result.message_id, chat=intent.chat, timestamp=at))
 
     def _intent(self, request: SendText, chat: str) -> Message:
@@ -210,6 +229,7 @@ class Sending:
     async def _failed(self, intent: Message, chat_alt: str | None, error: wa.CellError) -> None:
         lost_answer = isinstance(error, wa.OutcomeUnknown)
         status = MessageStatus.UNKNOWN if lost_answer else MessageStatus.FAILED
+        self.stats.sends[status] += 1
         at = datetime.now(UTC)
         key = Key(chat=intent.chat, chat_alt=chat_alt, from_me=True, id=intent.id)
         await self.writer.call(
