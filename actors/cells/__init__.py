@@ -13,5 +13,6 @@ started its share of clients takes no more and ends when the last has left.
 from .cell import Cell, CellCrashed
 from .config import CellConfig
 from .pool import CellPool
+from .stats import CellStats
 
-__all__ = ["Cell", "CellConfig", "CellCrashed", "CellPool"]
+__all__ = ["Cell", "CellConfig", "CellCrashed", "CellPool", "CellStats"]

@@ -16,6 +16,7 @@ from actors.whatsapp.process import CellProcess, Route
 from runtime import Actor, Exit, MailboxFull, Ref
 
 from .config import MB, CellConfig
+from .stats import CellStats
 
 __all__ = ["Cell", "CellCrashed"]
 
@@ -38,6 +39,7 @@ class Pool(Protocol):
     """Who is told how many clients a cell has room for."""
 
     rng: random.Random
+    stats: CellStats
 
     def joined(self, cell: "Cell") -> None: ...
 
@@ -85,6 +87,11 @@ class Cell(Actor):
         return len(self._clients)
 
     @property
+    def memory(self) -> int:
+        """The process's resident memory in bytes, 0 when it is gone."""
+        return self._process.memory()
+
+    @property
     def room(self) -> int:
         """How many more clients it takes."""
         if self.retiring is not None or self._process.reason is not None or self._process.stopping:
@@ -102,6 +109,7 @@ class Cell(Actor):
         if not self._process.ready.is_set() or self._process.reason is not None:
             raise CellCrashed(f"{self.id}: {self._process.reason or 'not ready in time'}")
         self._joined = True
+        self._pool.stats.started += 1
         self._pool.joined(self)
         self.nursery.start_soon(self._watch)
         log.info("cell_started cell=%s pid=%s", self.id, self._process.pid)
@@ -126,6 +134,7 @@ class Cell(Actor):
             unasked = self._joined and not self._process.stopping
             reason = self._process.reason
             if unasked:
+                self._pool.stats.died += 1
                 self._pool.left(self)
                 log.error("cell_died cell=%s reason=%s sessions=%s", self.id, reason, len(self._clients))
             await self._farewell()
@@ -173,6 +182,7 @@ class Cell(Actor):
         """Keep a place for a client until `start` or `stop_client`."""
         self._clients[client.number] = _Attached(client, ref, self._process.route(client.number))
         self.starts += 1
+        self._pool.stats.clients += 1
 
     async def start(self, client: Client, request: Start) -> None:
         """Start a client whose place was reserved; its notices begin after this has returned.
@@ -221,6 +231,7 @@ class Cell(Actor):
         """Hand the sessions over, one by one, and end."""
         if self.retiring is None:
             self.retiring = reason
+            self._pool.stats.retired += 1
             log.warning("cell_retired cell=%s reason=%s sessions=%s", self.id, reason, len(self._clients))
             for attached in tuple(self._clients.values()):
                 self.nursery.start_soon(self._hand_over, attached)

@@ -23,6 +23,7 @@ from runtime import (
 
 from .cell import Cell
 from .config import CellConfig
+from .stats import CellStats
 
 __all__ = ["CellPool"]
 
@@ -36,9 +37,15 @@ class CellPool:
     """
 
     def __init__(
-        self, config: CellConfig, supervisor: DynamicSupervisor, *, rng: random.Random | None = None
+        self,
+        config: CellConfig,
+        supervisor: DynamicSupervisor,
+        *,
+        rng: random.Random | None = None,
+        stats: CellStats | None = None,
     ) -> None:
         self.rng = rng or random.Random()  # noqa: S311 - jitter, no secret
+        self.stats = stats or CellStats()
         self._config = config
         self._supervisor = supervisor
         self._cells: dict[str, Cell] = {}
