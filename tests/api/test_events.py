@@ -215,13 +215,13 @@ async def test_a_key_in_the_url_is_not_taken(stage: Stage) -> None:
 async def test_a_socket_that_says_nothing_is_closed_after_its_five_seconds(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.socket.HELLO_WAIT", 0.1)
+    monkeypatch.setattr("api.following.HELLO_WAIT", 0.1)
     async with socket(stage, None) as connection:
         assert await ending(connection) == (4401, "key_missing")
 
 
 async def test_a_revoked_key_ends_its_socket(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.socket.KEY_CHECK", 0.1)
+    monkeypatch.setattr("api.following.KEY_CHECK", 0.1)
     made = (await stage.client.post("/api/keys", json={"name": "a", "scopes": ["read"]})).json()
     async with socket(stage, made["apiKey"]) as connection:
         await stage.client.delete(f"/api/keys/{made['key']['id']}")
