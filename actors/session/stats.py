@@ -21,7 +21,7 @@ class SessionStats:
     acknowledged: Histogram
     """Seconds until WhatsApp had a message; of all sessions together."""
     sends: Counter[str] = field(factory=Counter)
-    """By what became of them: sent, failed or unknown; refused or withdrawn before WhatsApp was given them."""
+    """By what became of them: sent, failed, unknown; refused or withdrawn before WhatsApp was given them."""
     limited: Counter[str] = field(factory=Counter)
     """Sends refused for a limit: of the rate, or of the queue."""
     received: int = 0
