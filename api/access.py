@@ -107,6 +107,7 @@ async def key_for(plain: str | None, scope: Scope | None, address: str | None) -
         trace().key_prefix = found.prefix
     at = now()
     key = check_key(found, scope=scope, address=address, at=at)
+    trace().key_id = key.id
     if key.last_used_at is None or at - key.last_used_at > USED_RESOLUTION:
         await services().writer.cast(Update(Key, key.id, {"last_used_at": at}))
     return key

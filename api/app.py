@@ -10,6 +10,7 @@ from quart_trio import QuartTrio
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from api import (
+    audit,
     contacts,
     events,
     health,
@@ -33,6 +34,7 @@ BODY_TIMEOUT = 30  # seconds for a body to arrive
 CLIENT_GONE = 499  # in the log only: nobody was left to answer
 
 _ROUTES = (
+    audit,
     contacts,
     events,
     health,

@@ -11,6 +11,7 @@ from actors.directory import SESSION_SCOPES
 from actors.errors import SessionNotFound
 from api.access import Scope, acting_on, admit
 from api.answers import answer, no_content
+from api.audit import recorded
 from api.bodies import body_as, query_as
 from api.fields import NO_GRACE, MismatchError, Name, Network, Seconds, SessionId
 from api.refusals import NotFound
@@ -59,7 +60,8 @@ async def create() -> Response:
     scopes = new.scopes or (SESSION_SCOPES if new.session_id is not None else (Scope.ADMIN,))
     minted = mint(name=new.name, session_id=new.session_id, scopes=tuple(map(str, scopes)))
     row = attrs.evolve(minted.row, allowed_ips=new.allowed_ips, expires_at=new.expires_at)
-    await services().writer.call(Insert(row))
+    async with recorded("key.create", row.id, sessionId=row.session_id, scopes=list(row.scopes)):
+        await services().writer.call(Insert(row))
     return _shown_once(MintedKey(row, minted.plain))
 
 
@@ -75,7 +77,9 @@ async def listing() -> Response:
 async def revoke(key_id: str) -> Response:
     """From now on this key is refused. It stays listed."""
     await admit(Scope.ADMIN)
-    await _retire(await _stored(key_id), grace=0)
+    key = await _stored(key_id)
+    async with recorded("key.revoke", key.id):
+        await _retire(key, grace=0)
     return no_content()
 
 
@@ -105,9 +109,10 @@ async def rotate_own(session_id: str | None = None) -> Response:
 async def _rotated(old: Key, rotation: _Rotation) -> Response:
     minted = mint(name=old.name, session_id=old.session_id, scopes=old.scopes)
     row = attrs.evolve(minted.row, allowed_ips=old.allowed_ips, expires_at=old.expires_at)
-    # First the new one: if the second write fails there are two good keys, not none.
-    await services().writer.call(Insert(row))
-    await _retire(old, grace=rotation.grace_seconds)
+    async with recorded("key.rotate", old.id, newKeyId=row.id, graceSeconds=rotation.grace_seconds):
+        # First the new one: if the second write fails there are two good keys, not none.
+        await services().writer.call(Insert(row))
+        await _retire(old, grace=rotation.grace_seconds)
     return _shown_once(MintedKey(row, minted.plain))
 
 

@@ -12,6 +12,7 @@ from actors.errors import SessionNotFound
 from actors.session.messages import GetStatus, Logout, RestartClient, SessionStatus, Start, Stop
 from api.access import Scope, admit, admit_to_session
 from api.answers import answer, no_content
+from api.audit import recorded
 from api.bodies import body_as, given_in_body, query_as
 from api.converter import camel
 from api.fields import DEFAULT_LIMIT, Count, JsonObject, Limit, Name, Names, ProxyUrl, SessionId
@@ -68,15 +69,16 @@ async def create() -> Response:
     """A new session and its key, which is shown this once."""
     await admit(Scope.ADMIN)
     new = await body_as(_NewSession)
-    row, key = await services().sessions.create(
-        NewSession(
-            id=new.id,
-            name=new.name,
-            settings=_stored_settings({name: getattr(new, name) for name in _SETTINGS}),
-            metadata=new.metadata or {},
-            start=new.start,
-        )
+    asked = NewSession(
+        id=new.id,
+        name=new.name,
+        settings=_stored_settings({name: getattr(new, name) for name in _SETTINGS}),
+        metadata=new.metadata or {},
+        start=new.start,
     )
+    async with recorded("session.create", new.id) as act:
+        row, key = await services().sessions.create(asked)
+        act.target = row.id
     return answer({"session": session_view(row), "apiKey": key}, 201)
 
 
@@ -112,7 +114,8 @@ async def patch(session_id: str | None = None) -> Response:
         kept = {name: value for name, value in stored.settings.items() if name not in map(camel, settings)}
         changes["settings"] = kept | _stored_settings(settings)
     if changes:
-        stored = await services().sessions.update(session_id, changes)
+        async with recorded("session.update", session_id, fields=sorted(map(camel, given))):
+            stored = await services().sessions.update(session_id, changes)
     return answer(session_view(stored))
 
 
@@ -120,8 +123,9 @@ async def patch(session_id: str | None = None) -> Response:
 async def delete(session_id: str) -> Response:
     """Remove a session with its keys, messages, events and webhooks. The phone keeps its linked device."""
     await admit(Scope.ADMIN)
-    await services().sessions.delete(session_id)
-    await services().webhooks.session_deleted(session_id)
+    async with recorded("session.delete", session_id):
+        await services().sessions.delete(session_id)
+        await services().webhooks.session_deleted(session_id)
     return no_content()
 
 
@@ -129,28 +133,34 @@ async def delete(session_id: str) -> Response:
 async def start(session_id: str | None = None) -> Response:
     """Run, and stay running."""
     session_id = await admit_to_session(Scope.CONTROL, session_id)
-    await services().sessions.revive(session_id)
-    return await _asked(session_id, Start())
+    async with recorded("session.start", session_id):
+        await services().sessions.revive(session_id)
+        return await _asked(session_id, Start())
 
 
 @on_session(routes, "POST", "/stop")
 async def stop(session_id: str | None = None) -> Response:
     """Disconnect, and stay stopped."""
-    return await _asked(await admit_to_session(Scope.CONTROL, session_id), Stop())
+    session_id = await admit_to_session(Scope.CONTROL, session_id)
+    async with recorded("session.stop", session_id):
+        return await _asked(session_id, Stop())
 
 
 @on_session(routes, "POST", "/restart")
 async def restart(session_id: str | None = None) -> Response:
     """Disconnect and connect again."""
     session_id = await admit_to_session(Scope.CONTROL, session_id)
-    await services().sessions.revive(session_id)
-    return await _asked(session_id, RestartClient())
+    async with recorded("session.restart", session_id):
+        await services().sessions.revive(session_id)
+        return await _asked(session_id, RestartClient())
 
 
 @on_session(routes, "POST", "/logout")
 async def logout(session_id: str | None = None) -> Response:
     """Unlink this device from its account."""
-    return await _asked(await admit_to_session(Scope.CONTROL, session_id), Logout())
+    session_id = await admit_to_session(Scope.CONTROL, session_id)
+    async with recorded("session.logout", session_id):
+        return await _asked(session_id, Logout())
 
 
 @on_session(routes, "GET", "/status")

@@ -18,6 +18,8 @@ class Trace:
     request_id: str
     key_prefix: str | None = None
     """The visible beginning of the API key."""
+    key_id: str | None = None
+    """Of the key, once it was admitted."""
     code: str | None = field(default=None)
     """The problem it was answered with."""
 

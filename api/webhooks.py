@@ -10,6 +10,7 @@ from actors.errors import SessionNotFound
 from actors.signature import new_secret
 from api.access import Scope, acting_on, admit
 from api.answers import answer, no_content
+from api.audit import recorded
 from api.bodies import body_as, given_in_body
 from api.fields import A_DAY, EventName, HttpHeaders, Seconds, Secret, WebUrl
 from api.refusals import NotFound
@@ -60,7 +61,9 @@ async def create(session_id: str | None = None) -> Response:
         headers=new.headers or {},
         cursor=await services().reads.last_position(),
     )
-    return _shown_once(await services().webhooks.create(row), 201)
+    async with recorded("webhook.create", row.id, sessionId=owner):
+        stored = await services().webhooks.create(row)
+    return _shown_once(stored, 201)
 
 
 @in_session(routes, "GET", "/webhooks")
@@ -83,27 +86,31 @@ async def patch(webhook_id: str, session_id: str | None = None) -> Response:
     row = await _stored(Scope.SETTINGS, session_id, webhook_id)
     given = await given_in_body(_Changes)
     defaults: dict[str, Any] = {"url": row.url, "events": (), "headers": {}, "active": True}
-    return await _changed(row, {name: defaults[name] if new is None else new for name, new in given.items()})
+    changes = {name: defaults[name] if new is None else new for name, new in given.items()}
+    return await _changed("webhook.update", row, changes)
 
 
 @in_session(routes, "DELETE", "/webhooks/<webhook_id>")
 async def delete(webhook_id: str, session_id: str | None = None) -> Response:
     """Tell this endpoint no more."""
     row = await _stored(Scope.SETTINGS, session_id, webhook_id)
-    await services().webhooks.delete(row.id)
+    async with recorded("webhook.delete", row.id):
+        await services().webhooks.delete(row.id)
     return no_content()
 
 
 @in_session(routes, "POST", "/webhooks/<webhook_id>/pause")
 async def pause(webhook_id: str, session_id: str | None = None) -> Response:
     """Tell this endpoint nothing for now; what happens meanwhile is kept for it."""
-    return await _changed(await _stored(Scope.SETTINGS, session_id, webhook_id), {"active": False})
+    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
+    return await _changed("webhook.pause", row, {"active": False})
 
 
 @in_session(routes, "POST", "/webhooks/<webhook_id>/resume")
 async def resume(webhook_id: str, session_id: str | None = None) -> Response:
     """Go on where the endpoint was paused."""
-    return await _changed(await _stored(Scope.SETTINGS, session_id, webhook_id), {"active": True})
+    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
+    return await _changed("webhook.resume", row, {"active": True})
 
 
 @in_session(routes, "POST", "/webhooks/<webhook_id>/rotate-secret")
@@ -113,18 +120,19 @@ async def rotate_secret(webhook_id: str, session_id: str | None = None) -> Respo
     rotation = await body_as(_Rotation)
     until = now() + timedelta(seconds=rotation.grace_seconds)
     changes = {"secret": new_secret(), "previous_secret": row.secret, "previous_secret_until": until}
-    return _shown_once(await _update(row, changes), 200)
+    return _shown_once(await _update("webhook.rotate_secret", row, changes), 200)
 
 
-async def _changed(row: Webhook, changes: dict[str, Any]) -> Response:
-    return answer(webhook_view(await _update(row, changes) if changes else row))
+async def _changed(action: str, row: Webhook, changes: dict[str, Any]) -> Response:
+    return answer(webhook_view(await _update(action, row, changes) if changes else row))
 
 
-async def _update(row: Webhook, changes: dict[str, Any]) -> Webhook:
-    updated = await services().webhooks.update(row.id, changes)
-    if updated is None:
-        raise NotFound("webhook", row.id)
-    return updated
+async def _update(action: str, row: Webhook, changes: dict[str, Any]) -> Webhook:
+    async with recorded(action, row.id, fields=sorted(changes)):
+        updated = await services().webhooks.update(row.id, changes)
+        if updated is None:
+            raise NotFound("webhook", row.id)
+        return updated
 
 
 def _shown_once(row: Webhook, status: int) -> Response:

@@ -38,7 +38,7 @@ class Script:
     """What a session does when it is asked."""
 
     answers: dict[type, Any] = field(factory=dict)
-    """By request type: what it answers, or an error that it raises."""
+    """By request type: what it answers, an error that it raises, or an async function that does either."""
     asked: list[Any] = field(factory=list)
     """All that it was asked, in order."""
     gate: trio.Event | None = None
@@ -64,7 +64,7 @@ class ScriptedSession(Actor):
         planned = self.script.answers.get(type(message), self._usual(message))
         if isinstance(planned, Exception):
             raise planned
-        return planned
+        return await planned(message) if callable(planned) else planned
 
     def _usual(self, message: Any) -> Any:
         match message:
