@@ -70,8 +70,8 @@ async def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> AsyncItera
     """Run a server on `data_dir`; the value is its connection string, the same for as long as it runs.
 
     Takes about a second the first time, and about 0.2 s then. While the block runs, a server that dies is
-    started again. On exit it is stopped within 3 x STOP_TIMEOUT, under cancellation too. Without `fsync`, a
-    crash of the machine loses data: for tests.
+    started again; a block that is cancelled has it to its end. Then it is stopped within 3 x STOP_TIMEOUT,
+    under cancellation too. Without `fsync`, a crash of the machine loses data: for tests.
 
     Raises ServerError when the directory is in use, of another PostgreSQL version, or no server starts on it.
     """
@@ -84,8 +84,10 @@ async def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> AsyncItera
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(server.keep)
-                yield make_conninfo(host=str(sockets), user=ROLE, dbname=DATABASE)
-                nursery.cancel_scope.cancel()
+                try:
+                    yield make_conninfo(host=str(sockets), user=ROLE, dbname=DATABASE)
+                finally:
+                    server.keeping.cancel()
         except BaseExceptionGroup as group:
             # The keeper raises nothing while the block runs: this is the block's own.
             if len(group.exceptions) == 1:
@@ -101,6 +103,7 @@ class _Server:
     sockets: Path
     fsync: bool
     process: subprocess.Popen[bytes] | None = field(init=False, default=None)
+    keeping: trio.CancelScope = field(init=False, factory=lambda: trio.CancelScope(shield=True))
 
     @property
     def data(self) -> Path:
@@ -137,15 +140,17 @@ class _Server:
         new.rename(self.data)
 
     async def keep(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Start the server, and start it again whenever it dies, until cancelled; then stop it."""
+        """Start the server, and again whenever it dies, until `keeping` is cancelled; then stop it."""
         try:
             await self._start()
-            task_status.started()
-            while True:
-                assert self.process is not None
-                await ended(self.process)
-                _logger.error("postgres_died code=%s", self.process.returncode)
-                await self._start_again()
+            # A block that is cancelled has things to finish first: it needs the database to its end.
+            with self.keeping:
+                task_status.started()
+                while True:
+                    assert self.process is not None
+                    await ended(self.process)
+                    _logger.error("postgres_died code=%s", self.process.returncode)
+                    await self._start_again()
         finally:
             if self.process is not None:
                 await end(self.process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)

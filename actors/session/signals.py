@@ -20,7 +20,7 @@ def is_sign_of_life(event: wa.ClientEvent) -> bool:
 
 
 def input_for(event: wa.ClientEvent) -> Input | None:
-    """The machine's input, for what counts only while the client that said it lives; None: it means nothing."""
+    """The machine's input for what counts only while the client that said it lives; None: no meaning."""
     match event:
         case wa.Connected() | wa.KeepAliveRestored():
             return LinkUp()

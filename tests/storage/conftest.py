@@ -58,7 +58,9 @@ def database(migrated: str, admin: psycopg.Connection) -> str:
     # Emptied, which takes a tenth of making another; nobody of an earlier test is left in it.
     admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'migrated'")
     with psycopg.connect(migrated, autocommit=True) as connection:
-        connection.execute("TRUNCATE sessions, keys, webhooks, messages, events, audit, writers RESTART IDENTITY")
+        connection.execute(
+            "TRUNCATE sessions, keys, webhooks, messages, events, audit, writers RESTART IDENTITY"
+        )
     return migrated
 
 

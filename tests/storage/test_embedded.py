@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from psycopg.conninfo import conninfo_to_dict
 
 from storage import ServerError, launch, open_storage
@@ -147,6 +148,21 @@ async def test_cancellation_stops_the_server_in_bounded_time(data_dir: Path) -> 
             start = time.monotonic()
             scope.cancel()
     assert time.monotonic() - start < 10
+    assert servers(data_dir) == []
+
+
+async def test_a_cancelled_block_has_the_database_to_its_end(data_dir: Path) -> None:
+    with trio.CancelScope() as scope:
+        async with embedded_postgres(data_dir, fsync=False) as dsn:
+            scope.cancel()
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.testing.wait_all_tasks_blocked(
+                        0.2
+                    )  # whoever else is cancelled has ended by now
+                    assert await query(dsn, "SELECT 1") == 1
     assert servers(data_dir) == []
 
 
