@@ -5,10 +5,12 @@ session alone; a key of no session names one by the path or by x-session-id.
 """
 
 import ipaddress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+import trio
 from quart import has_websocket_context, request, websocket
 
 from actors.apikeys import digest
@@ -26,11 +28,15 @@ from api.refusals import (
 )
 from api.services import services
 from api.trace import trace
+from runtime import MailboxFull
 from storage.rows import Key, now
 from storage.writes import Update
 
 USED_RESOLUTION = timedelta(minutes=1)
 """How exact a key's `lastUsedAt` is: it costs a write."""
+
+USED_PATIENCE = 0.05
+"""Seconds for the writer to take that."""
 
 
 class Scope(StrEnum):
@@ -109,7 +115,9 @@ async def key_for(plain: str | None, scope: Scope | None, address: str | None) -
     key = check_key(found, scope=scope, address=address, at=at)
     trace().key_id = key.id
     if key.last_used_at is None or at - key.last_used_at > USED_RESOLUTION:
-        await services().writer.cast(Update(Key, key.id, {"last_used_at": at}))
+        # Not worth waiting for: a writer that has no room must not keep out who comes to see why.
+        with trio.move_on_after(USED_PATIENCE), suppress(MailboxFull):
+            await services().writer.cast(Update(Key, key.id, {"last_used_at": at}))
     return key
 
 

@@ -25,6 +25,7 @@ from api import (
 )
 from api.errors import is_foreseen, problem_of
 from api.failures import kinds, place
+from api.metrics import endpoint as metrics
 from api.services import EXTENSION, Services
 from api.trace import Trace, begin, trace
 
@@ -41,6 +42,7 @@ _ROUTES = (
     keys,
     loopback,
     messages,
+    metrics,
     pairing,
     sessions,
     socket,
@@ -85,7 +87,7 @@ class App(QuartTrio):
             response.headers["x-request-id"] = notes.request_id
             return response
         finally:
-            _log_access(request.method, request, status, started, notes)
+            self._account(request.method, request, status, started, notes)
 
     async def handle_websocket(self, websocket: Websocket) -> Response | WerkzeugResponse | None:
         notes = begin(websocket.scope, websocket.headers.get("x-request-id"))
@@ -101,7 +103,25 @@ class App(QuartTrio):
                 response.headers["x-request-id"] = notes.request_id
             return response
         finally:
-            _log_access("WS", websocket, status, started, notes)
+            self._account("WS", websocket, status, started, notes)
+
+    def _account(self, method: str, handled: Any, status: int, started: float, notes: Trace) -> None:
+        """Count and log a request or WebSocket that is over."""
+        services: Services = self.extensions[EXTENSION]
+        rule = getattr(handled, "url_rule", None)
+        route = "-" if rule is None else rule.rule
+        seconds = time.perf_counter() - started
+        services.metrics.stats.http.count(method, route, status, seconds)
+        log.info(
+            "request_handled method=%s path=%s status=%d code=%s ms=%.1f request=%s key=%s",
+            method if method.isalpha() and len(method) < 10 else "?",
+            route,
+            status,
+            notes.code or "-",
+            seconds * 1000,
+            notes.request_id,
+            notes.key_prefix or "-",
+        )
 
 
 def _path_in(target: str) -> str:
@@ -121,18 +141,4 @@ def _respond(error: Exception, notes: Trace, path: str) -> Response:
         log.error("request_failed request=%s error=%s at=%s", notes.request_id, kinds(error), place(error))
     return Response(
         problem.document(instance=path, request_id=notes.request_id), problem.status, problem.headers
-    )
-
-
-def _log_access(method: str, handled: Any, status: int, started: float, notes: Trace) -> None:
-    rule = getattr(handled, "url_rule", None)
-    log.info(
-        "request_handled method=%s path=%s status=%d code=%s ms=%.1f request=%s key=%s",
-        method if method.isalpha() and len(method) < 10 else "?",
-        "-" if rule is None else rule.rule,
-        status,
-        notes.code or "-",
-        (time.perf_counter() - started) * 1000,
-        notes.request_id,
-        notes.key_prefix or "-",
     )

@@ -21,7 +21,7 @@ import cattrs
 from attrs import field, frozen
 from cattrs.gen import make_dict_structure_fn, override
 
-from runtime import Backoff, Mailbox, OnExhausted, Overflow, Strategy
+from runtime import Backoff, Histogram, Mailbox, OnExhausted, Overflow, Strategy
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
@@ -72,6 +72,15 @@ def _text(default: str = "", *, secret: bool = False) -> Any:
         return value
 
     return field(default=default, repr=not secret, metadata={_CHECK: check})
+
+
+def _flag(*, default: bool) -> Any:
+    def check(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise _refuse("true or false", value)
+        return value
+
+    return field(default=default, metadata={_CHECK: check})
 
 
 def _one_of(default: StrEnum) -> Any:
@@ -216,6 +225,16 @@ class Webhooks:
     give_up_after: float = _seconds(24 * 60 * 60)
 
 
+@frozen(kw_only=True)
+class Metrics:
+    """[metrics]: what Prometheus may read at /metrics."""
+
+    open: bool = _flag(default=False)
+    """Whether it needs no key."""
+    max_sessions: int = _whole(200)
+    """Sessions with series of their own."""
+
+
 # The supervision tree
 
 
@@ -243,9 +262,9 @@ class MailboxBounds:
     capacity: int = _whole(1024, least=1)
     overflow: Overflow = _one_of(Overflow.BLOCK)  # noqa: RUF009
 
-    def mailbox(self) -> Mailbox:
+    def mailbox(self, calls: Histogram | None = None) -> Mailbox:
         """A mailbox of the runtime within these bounds: the factory that a ChildSpec takes."""
-        return Mailbox(self.capacity, self.overflow)
+        return Mailbox(self.capacity, self.overflow, calls=calls)
 
 
 @frozen(kw_only=True)
@@ -295,6 +314,7 @@ class Config:
     session: Session = Session()
     hub: Hub = Hub()
     webhooks: Webhooks = Webhooks()
+    metrics: Metrics = Metrics()
     supervision: Supervision = Supervision()
 
 

@@ -31,15 +31,18 @@ from actors.session.actor import SessionActor
 from actors.session.inbound import Key, update_data
 from actors.session.settings import Limits, SessionConfig
 from actors.session.state import Policy
+from actors.session.stats import AllSessionStats
 from actors.webhooks import Webhooks
 from actors.whatsapp.errors import CellError
 from api.app import create_app
 from api.config import Config
+from api.metrics.collector import Metrics
 from api.running import Running, leave
 from api.server import Server
 from api.services import LoopbackControl, Services
+from api.stats import Stats
 from api.version import version
-from runtime import ChildSpec, ChildType, DynamicSupervisor, OnExhausted, Ref, Supervisor
+from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, OnExhausted, Ref, Supervisor
 from storage import (
     Committed,
     Insert,
@@ -90,7 +93,7 @@ async def open_gateway(
             config.storage.dsn or data / "postgres", readers=config.storage.readers
         ) as storage:
             tree = _Tree(config, data, storage, loopback)
-            async with trio.open_nursery() as nursery:
+            async with _measured(tree.stats.loop), trio.open_nursery() as nursery:
                 await nursery.start(tree.root.run)
                 key = await _admin_key(storage.reads, tree.writer, file)
                 tree.ready = True
@@ -108,6 +111,7 @@ class _Tree:
         self._config = config
         self._reads = storage.reads
         self.ready = False
+        self.stats = stats = Stats(sessions=AllSessionStats(most=config.metrics.max_sessions))
         self.root = Supervisor(
             (
                 ChildSpec(
@@ -118,17 +122,18 @@ class _Tree:
                         publish=self._publish,
                         batch_rows=config.storage.batch_rows,
                         batch_ms=config.storage.batch_ms,
+                        stats=stats.storage,
                     ),
                     shutdown=tree.storage.shutdown,
                     backoff=tree.storage.backoff.policy(),
-                    mailbox=tree.storage.mailbox.mailbox,
+                    mailbox=partial(tree.storage.mailbox.mailbox, stats.calls["storage"]),
                 ),
                 ChildSpec(
                     "hub",
-                    partial(Hub, capacity=config.hub.listener_capacity),
+                    partial(Hub, capacity=config.hub.listener_capacity, stats=stats.hub),
                     shutdown=tree.hub.shutdown,
                     backoff=tree.hub.backoff.policy(),
-                    mailbox=tree.hub.mailbox.mailbox,
+                    mailbox=partial(tree.hub.mailbox.mailbox, stats.calls["hub"]),
                 ),
                 ChildSpec("webhooks", self._run_webhooks, type=ChildType.SUPERVISOR),
                 ChildSpec("cells", self._run_cells, type=ChildType.SUPERVISOR),
@@ -144,7 +149,7 @@ class _Tree:
         self.writer = self.root.ref("storage")
         self._hub = self.root.ref("hub")
         self._cells = DynamicSupervisor(id="cells", intensity=tree.cells.intensity, period=tree.cells.period)
-        self._pool = CellPool(_cell_config(config), self._cells)
+        self._pool = CellPool(_cell_config(config), self._cells, stats=stats.cells)
         session = SessionConfig(
             data=data,
             limits=Limits(
@@ -166,6 +171,7 @@ class _Tree:
             connections=webhooks.connections,
             backoff=tree.webhooks.backoff.policy(OnExhausted.GIVE_UP),
             shutdown=tree.webhooks.shutdown,
+            stats=stats.webhooks,
         )
         self.sessions = Sessions(
             supervisor=DynamicSupervisor(
@@ -175,16 +181,22 @@ class _Tree:
                 template=ChildSpec(
                     "session",
                     partial(
-                        SessionActor, config=session, pool=self._pool, writer=self.writer, reads=self._reads
+                        SessionActor,
+                        config=session,
+                        pool=self._pool,
+                        writer=self.writer,
+                        reads=self._reads,
+                        stats=stats.sessions,
                     ),
                     shutdown=tree.sessions.shutdown,
                     backoff=tree.sessions.backoff.policy(OnExhausted.GIVE_UP),
-                    mailbox=tree.sessions.mailbox.mailbox,
+                    mailbox=partial(tree.sessions.mailbox.mailbox, stats.calls["sessions"]),
                 ),
             ),
             writer=self.writer,
             reads=self._reads,
             config=session,
+            stats=stats.sessions,
         )
         self._app = create_app(
             Services(
@@ -195,6 +207,14 @@ class _Tree:
                 reads=self._reads,
                 hub=self._hub,
                 webhooks=self._webhooks,
+                metrics=Metrics(
+                    version=version(),
+                    root=self.root,
+                    stats=stats,
+                    cells=lambda: self._pool.cells,
+                    cell_memory_limit=config.cells.memory_limit_mb * 1024 * 1024,
+                    open=config.metrics.open,
+                ),
                 ready=self._unready,
                 max_body_bytes=config.api.max_body_bytes,
                 loopback=loopback,
@@ -311,6 +331,16 @@ def _kept_key(file: Path) -> str | None:
         return str(json.loads(file.read_text())["adminKey"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@asynccontextmanager
+async def _measured(loop: LoopLag) -> AsyncIterator[None]:
+    """Have the turns of the loop measured meanwhile."""
+    trio.lowlevel.add_instrument(loop)
+    try:
+        yield
+    finally:
+        trio.lowlevel.remove_instrument(loop)
 
 
 @contextmanager

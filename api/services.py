@@ -7,6 +7,7 @@ from quart import current_app
 
 from actors.directory import Sessions
 from actors.webhooks import Webhooks
+from api.metrics.collector import Metrics
 from runtime import Ref, Supervisor
 from storage.reads import Reads
 
@@ -33,6 +34,7 @@ class Services:
     reads: Reads
     hub: Ref
     webhooks: Webhooks
+    metrics: Metrics
     ready: Callable[[], str | None]
     """Why the gateway is not ready, or None when it is."""
     max_body_bytes: int = 1 << 20

@@ -11,6 +11,9 @@ from attrs import define, field
 from actors.session.state import SessionState
 from runtime import Histogram
 
+OTHERS = "other"
+"""The name of all sessions that have no numbers of their own; a session that is called so has none."""
+
 _ACKNOWLEDGED = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 80.0)
 
 
@@ -48,7 +51,7 @@ class AllSessionStats:
     def of(self, session_id: str) -> SessionStats:
         """Where this session counts."""
         if session_id not in self.own:
-            if len(self.own) >= self.most:
+            if len(self.own) >= self.most or session_id == OTHERS:
                 return self.others
             self.own[session_id] = SessionStats(self.acknowledged)
         return self.own[session_id]

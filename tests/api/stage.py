@@ -19,11 +19,14 @@ from actors.errors import NoQr, SessionError
 from actors.hub import Hub, Publish
 from actors.session import messages as ask
 from actors.session.settings import SessionConfig
+from actors.session.stats import AllSessionStats
 from actors.webhooks import Webhooks
 from api.app import create_app
+from api.metrics.collector import Metrics
 from api.server import Server
 from api.services import LoopbackControl, Services
-from runtime import Actor, ChildSpec, ChildType, DynamicSupervisor, Ref, Supervisor
+from api.stats import Stats
+from runtime import Actor, ChildSpec, ChildType, DynamicSupervisor, Mailbox, Ref, Supervisor
 from storage.pool import Pool
 from storage.reads import Reads
 from storage.writer import Writer
@@ -52,9 +55,10 @@ class ScriptedSession(Actor):
 
     domain_errors = (SessionError,)
 
-    def __init__(self, session_id: str, *, scripts: dict[str, Script]) -> None:
+    def __init__(self, session_id: str, *, scripts: dict[str, Script], stats: AllSessionStats) -> None:
         self.session_id = session_id
         self.script = scripts[session_id]
+        self.stats = stats.of(session_id)
 
     async def handle(self, message: Any) -> Any:
         self.script.asked.append(message)
@@ -147,11 +151,14 @@ async def running_api(
     ready: Callable[[], str | None] = lambda: None,
     loopback: LoopbackControl | None = None,
     listener_capacity: int = 1000,
+    max_sessions: int = 200,
+    open_metrics: bool = False,
     **server: Any,
 ) -> AsyncIterator[Stage]:
     pool = Pool(database, 4)
     reads = Reads(pool)
     scripts: dict[str, Script] = defaultdict(Script)
+    stats = Stats(sessions=AllSessionStats(most=max_sessions))
 
     async def publish(committed: Committed) -> None:
         await root.ref("hub").cast(Publish(committed.events))
@@ -161,28 +168,44 @@ async def running_api(
         await webhooks.run(task_status=task_status)
 
     sessions = DynamicSupervisor(
-        template=ChildSpec("session", partial(ScriptedSession, scripts=scripts)), intensity=100, id="sessions"
+        template=ChildSpec(
+            "session",
+            partial(ScriptedSession, scripts=scripts, stats=stats.sessions),
+            mailbox=partial(Mailbox, calls=stats.calls["sessions"]),
+        ),
+        intensity=100,
+        id="sessions",
     )
     root = Supervisor(
         [
-            ChildSpec("hub", partial(Hub, capacity=listener_capacity)),
-            ChildSpec("writer", partial(Writer, dsn=database, publish=publish, batch_ms=1)),
+            ChildSpec("hub", partial(Hub, capacity=listener_capacity, stats=stats.hub)),
+            ChildSpec(
+                "writer",
+                partial(Writer, dsn=database, publish=publish, batch_ms=1, stats=stats.storage),
+                mailbox=partial(Mailbox, calls=stats.calls["storage"]),
+            ),
             ChildSpec("webhooks", run_webhooks, type=ChildType.SUPERVISOR),
             ChildSpec("sessions", sessions.run, type=ChildType.SUPERVISOR),
         ]
     )
-    webhooks = Webhooks(supervisor=DynamicSupervisor(id="webhooks"), writer=root.ref("writer"), reads=reads)
+    webhooks = Webhooks(
+        supervisor=DynamicSupervisor(id="webhooks"),
+        writer=root.ref("writer"),
+        reads=reads,
+        stats=stats.webhooks,
+    )
     async with trio.open_nursery() as nursery:
         await nursery.start(root.run)
         writer: Ref = root.ref("writer")
         services = Services(
             version="1.2.3",
             root=root,
-            sessions=Sessions(sessions, writer, reads, SessionConfig(data=data)),
+            sessions=Sessions(sessions, writer, reads, SessionConfig(data=data), stats.sessions),
             writer=writer,
             reads=reads,
             hub=root.ref("hub"),
             webhooks=webhooks,
+            metrics=Metrics(version="1.2.3", root=root, stats=stats, open=open_metrics),
             ready=ready,
             loopback=loopback,
         )

@@ -1,0 +1,116 @@
+"""What the parts count by themselves, and what their processes take."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import Metric
+
+from actors.cells import Cell, CellStats
+from actors.delivery import DeliveryStats
+from actors.hub import HubStats
+from api.metrics.families import counter, gauge, histogram
+from api.stats import HttpStats
+from runtime import DeadLetters, Histogram, LoopLag
+from storage import WriterStats
+
+_REASONS = ("gone", "full", "dropped")
+
+
+def runtime(letters: DeadLetters, calls: dict[str, Histogram], loop: LoopLag) -> Iterator[Metric]:
+    yield counter(
+        "dead_letters_total",
+        "Messages that reached no actor: it was gone, its mailbox was full, or they were dropped from it.",
+        {(reason,): letters.by_reason[reason] for reason in _REASONS},
+        "reason",
+    )
+    yield histogram(
+        "call_seconds",
+        "How long callers waited for an actor of a part, however that ended.",
+        {(part,): each for part, each in calls.items()},
+        "part",
+    )
+    yield histogram(
+        "loop_turn_seconds",
+        "Turns of the event loop: how long a task that is ready may have to wait.",
+        loop.turns,
+    )
+
+
+def storage(stats: WriterStats) -> Iterator[Metric]:
+    yield counter("storage_commits_total", "Transactions committed.", stats.commits)
+    yield counter("storage_writes_total", "Writes committed.", stats.writes)
+    yield counter("storage_refused_total", "Writes that the database will never take.", stats.refused)
+    yield counter("storage_failures_total", "Tries to commit that failed for the database.", stats.failed)
+    yield gauge("storage_failures", "Such tries in a row up to now; 0: the database is well.", stats.failures)
+    yield gauge("storage_waiting", "Writes taken in and not committed yet.", stats.waiting)
+    yield histogram("storage_batch_writes", "Writes in a transaction.", stats.batches)
+    yield histogram(
+        "storage_commit_seconds",
+        "How long a transaction took until it was committed, failed tries included.",
+        stats.seconds,
+    )
+
+
+def cells(stats: CellStats, running: Iterable[Cell], most: int, memory_limit: int) -> Iterator[Metric]:
+    """`most` cells have series of their own."""
+    memory: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    clients: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    kinds: dict[tuple[str, ...], float] = {("shared",): 0, ("pairing",): 0}
+    for cell in running:
+        kind = "shared" if cell.shared else "pairing"
+        kinds[kind,] += 1
+        # A cell for pairing is named after its session.
+        label = (kind if not cell.shared else cell.id if kinds[kind,] <= most else "other",)
+        memory[label] += cell.memory
+        clients[label] += cell.clients
+    yield gauge("cells", "Cells that run, by what they are for.", kinds, "kind")
+    yield gauge(
+        "cell_resident_memory_bytes",
+        "Resident memory of a cell; of those for pairing together.",
+        memory,
+        "cell",
+    )
+    yield gauge("cell_clients", "Clients in a cell; in those for pairing together.", clients, "cell")
+    yield gauge("cell_memory_limit_bytes", "Memory above which a cell is retired.", memory_limit)
+    yield counter("cells_started_total", "Cells that became ready.", stats.started)
+    yield counter("cells_died_total", "Cells that ended without having been asked to.", stats.died)
+    yield counter("cells_retired_total", "Cells whose sessions were handed over.", stats.retired)
+    yield counter("cell_clients_started_total", "Clients that were to start in a cell.", stats.clients)
+
+
+def hub(stats: HubStats) -> Iterator[Metric]:
+    yield gauge("hub_listeners", "WebSockets that listen to live events.", stats.listeners)
+    yield counter("hub_events_total", "Events published.", stats.events)
+    yield counter("hub_cut_offs_total", "Listeners cut off because they fell behind.", stats.cut_offs)
+
+
+def webhooks(stats: DeliveryStats) -> Iterator[Metric]:
+    yield counter(
+        "webhook_deliveries_total",
+        "Events delivered to webhooks; tries that failed; events given up after many tries.",
+        {
+            ("delivered",): stats.delivered,
+            ("failed",): stats.failed,
+            ("given_up",): stats.given_up,
+        },
+        "outcome",
+    )
+    yield histogram("webhook_seconds", "How long a try to deliver took, whatever came of it.", stats.seconds)
+
+
+def http(stats: HttpStats) -> Iterator[Metric]:
+    yield counter(
+        "http_requests_total",
+        "Requests answered, and WebSockets (WS) ended, by the pattern of their route; - where there is none.",
+        {(method, route, str(status)): count for (method, route, status), count in stats.requests.items()},
+        "method",
+        "route",
+        "status",
+    )
+    yield histogram(
+        "http_request_seconds",
+        "How long requests took until their answer was ready; not of WebSockets.",
+        stats.seconds,
+        "method",
+        "route",
+    )
