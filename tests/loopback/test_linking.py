@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import trio
 
+from tests.loopback.clients import ClientError
 from tests.loopback.networks import Network, start_network, until
 
 
@@ -54,6 +55,16 @@ async def test_unlinked_client_is_logged_out_and_cannot_come_back(network: Netwo
     client = await network.linked(network.anna)
     assert await network.post(f"/phones/{network.anna}/unlink") == {"unlinked": [1]}
     await client.event("LoggedOut")
+
+    async def forgotten() -> bool:
+        # The library deletes its keys after it has said that it is logged out.
+        try:
+            await client.call("send", to=network.anna, text="?")
+        except ClientError as error:
+            return "device JID" in str(error)
+        return False
+
+    await until(forgotten)
     await client.kill()
     again = await network.client(network.anna)
     await again.call("connect")
