@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from actors import errors as session
 from api import refusals
-from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull, NotRunning
+from runtime import ActorDied, ActorGone, CallTimeout, ChildRunning, MailboxFull, NotAnActor, NotRunning
 from storage.errors import BadQuery, DatabaseUnavailable, WriteRefused
 
 CONTENT_TYPE = "application/problem+json"
@@ -132,6 +132,16 @@ _TABLE: dict[type[Exception], _Row] = {
         429, "queue_full", "Too much is waiting", "More requests wait than are kept. Nothing was done.", _BUSY
     ),
     CallTimeout: _Row(504, "upstream_timeout", "No answer in time", _UNKNOWN_EFFECT),
+    # Steering
+    ChildRunning: _Row(409, "already_running", "Conflict", "This child of the tree is running already."),
+    NotAnActor: _Row(
+        409, "not_an_actor", "No actor", "This child of the tree is no actor: it takes no messages."
+    ),
+    refusals.NotSteerable: _Row(409, "not_steerable", "Not possible with this child", "{reason}"),
+    refusals.ChildNotRunning: _Row(
+        409, "not_running", "Not running", "This child of the tree is {state}: that needs one that runs."
+    ),
+    refusals.NotStarted: _Row(503, "start_failed", "It did not start", "It could not be started: {reason}."),
     # The gateway
     refusals.NotReady: _Row(503, "not_ready", "Not ready", "{reason}", _COMES_BACK),
     DatabaseUnavailable: _Row(

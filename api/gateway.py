@@ -218,6 +218,7 @@ class _Tree:
                 ready=self._unready,
                 max_body_bytes=config.api.max_body_bytes,
                 loopback=loopback,
+                cells=lambda: self._pool.cells,
             )
         )
         self._host, self._port = config.api.address

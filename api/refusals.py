@@ -77,7 +77,7 @@ class AddressDenied(Refusal):
 
 @frozen
 class NotFound(Refusal):
-    """There is no such thing; `kind` is message, webhook or key."""
+    """There is no such thing; `kind` is message, webhook, key or child."""
 
     kind: str
     id: str
@@ -86,6 +86,28 @@ class NotFound(Refusal):
 @frozen
 class NoSuchRoute(Refusal):
     """A path that leads nowhere in this gateway."""
+
+
+@frozen
+class NotSteerable(Refusal):
+    """A child of the supervision tree that is not to be treated so."""
+
+    reason: str
+
+
+@frozen
+class ChildNotRunning(Refusal):
+    """What was asked needs a child that runs."""
+
+    path: str
+    state: str
+
+
+@frozen
+class NotStarted(Refusal):
+    """A child of the supervision tree was to start, and could not."""
+
+    reason: str
 
 
 @frozen

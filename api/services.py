@@ -1,12 +1,14 @@
 """What the routes work with: one frozen object, put on the application before it serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from quart import current_app
 
+from actors.cells import Cell
 from actors.directory import Sessions
 from actors.webhooks import Webhooks
+from api.lookout import Lookout
 from api.metrics.collector import Metrics
 from runtime import Ref, Supervisor
 from storage.reads import Reads
@@ -40,6 +42,11 @@ class Services:
     max_body_bytes: int = 1 << 20
     loopback: LoopbackControl | None = None
     """Only in a sandbox."""
+    cells: Callable[[], Iterable[Cell]] = tuple
+    """Those that run."""
+    lookout: Lookout = field(
+        init=False, default=Factory(lambda self: Lookout(self.root, self.cells), takes_self=True)
+    )
 
 
 def services() -> Services:

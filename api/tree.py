@@ -1,15 +1,14 @@
-"""The supervision tree as the API gives it (`GET /api/tree`), and as `terzetto tree` prints it."""
+"""The supervision tree as `terzetto tree` prints it."""
 
 import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from api.running import Running, get
-from runtime import TreeNode
 
 Json = dict[str, Any]
 
@@ -25,43 +24,6 @@ _SYMBOLS = {
 }
 _AT_REST = "○"
 _COLOURS = {"●": "32", "◐": "33", "◌": "33", "‖": "33", "!": "31", "✗": "31", _AT_REST: "2"}
-
-
-def as_json(node: TreeNode, clock: float, now: datetime) -> Json:
-    """A node and all beneath it; `clock` is `trio.current_time()` at the moment `now`.
-
-    Times of the loop's clock become moments in UTC; an exit is its kind and the type of its cause.
-    """
-
-    def moment(time: float | None) -> str | None:
-        return (
-            None
-            if time is None
-            else (now + timedelta(seconds=time - clock)).isoformat(timespec="milliseconds")
-        )
-
-    mailbox = node.mailbox
-    return {
-        "id": node.id,
-        "type": node.type,
-        "state": node.state,
-        "since": moment(node.since),
-        "restarts": node.restarts,
-        "lastExit": None if node.last_exit is None else str(node.last_exit),
-        "due": moment(node.due),
-        "mailbox": mailbox
-        and {
-            "depth": mailbox.depth,
-            "peak": mailbox.peak,
-            "dropped": mailbox.dropped,
-            "oldestAge": mailbox.oldest_age,
-        },
-        "message": node.message,
-        "messageAge": node.message_age,
-        "busy": node.busy,
-        "stack": node.stack,
-        "children": [as_json(child, clock, now) for child in node.children],
-    }
 
 
 def show(running: Running, *, as_json: bool) -> None:

@@ -231,9 +231,12 @@ class Supervisor(Steered):
         """The spec a child was added with. Raises ChildNotFound."""
         return self._children.get(id).spec
 
-    def tree(self) -> TreeNode:
-        """All that is below, as one value; must be called in trio's thread."""
-        now = trio.current_time()
+    def tree(self, at: float | None = None) -> TreeNode:
+        """All that is below, as one value; must be called in trio's thread.
+
+        Its ages are reckoned to `at`, in seconds of trio's clock: by default, to now.
+        """
+        now = trio.current_time() if at is None else at
         return TreeNode(
             id=self.id,
             type=ChildType.SUPERVISOR,

@@ -105,7 +105,7 @@ def node_of(slot: Slot, now: float) -> TreeNode:
         message_age=None if life is None or in_hand is None else now - life.begun,
         busy=None if life is None or life.actor is None else _busy(life, now),
         stack=None if life is None else _stack(life, slot.state),
-        children=() if life is None or life.nested is None else life.nested.tree().children,
+        children=() if life is None or life.nested is None else life.nested.tree(now).children,
     )
 
 

@@ -172,6 +172,7 @@ async def running_api(
             "session",
             partial(ScriptedSession, scripts=scripts, stats=stats.sessions),
             mailbox=partial(Mailbox, calls=stats.calls["sessions"]),
+            shutdown=1.0,
         ),
         intensity=100,
         id="sessions",

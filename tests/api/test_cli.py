@@ -17,7 +17,7 @@ import trio
 import trio.testing
 from trio_websocket import WebSocketRequest, serve_websocket
 
-from api import tail, tree
+from api import nodes, tail, tree
 from api.cli import main
 from api.running import NotRunningError, Running, find, leave
 from runtime import Actor, ActorDied, ChildSpec, ChildType, Supervisor
@@ -192,7 +192,8 @@ async def test_a_real_tree_is_shown_without_what_the_error_said(nursery: trio.Nu
     with pytest.raises(ActorDied):
         await inner.ref("s_1").call("die")
     await trio.testing.wait_all_tasks_blocked()
-    shown = tree.as_json(root.tree(), trio.current_time(), NOW)
+    now = trio.current_time()
+    shown = nodes.nested(root.tree(now), "", now, nodes.Moments(NOW.timestamp() - now), ())
     json.dumps(shown)
     (storage, sessions) = shown["children"]
     assert storage["mailbox"]["depth"] == 0
