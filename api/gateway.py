@@ -80,9 +80,16 @@ async def serve(config: Config, data: Path) -> None:
 
 @asynccontextmanager
 async def open_gateway(
-    config: Config, data: Path, file: Path, loopback: LoopbackControl | None = None
+    config: Config,
+    data: Path,
+    file: Path,
+    *,
+    loopback: LoopbackControl | None = None,
+    session: type[SessionActor] = SessionActor,
 ) -> AsyncIterator[Gateway]:
     """Run a gateway on a data directory while the block lasts; `file` is where it leaves its address.
+
+    A sandbox names its network's control, and the kind of actor that its sessions are.
 
     Raises OSError when another gateway runs on the directory, StorageError when there is no database, and
     what the supervision tree ends with when it cannot start or go on.
@@ -92,7 +99,7 @@ async def open_gateway(
         async with open_storage(
             config.storage.dsn or data / "postgres", readers=config.storage.readers
         ) as storage:
-            tree = _Tree(config, data, storage, loopback)
+            tree = _Tree(config, data, storage, loopback, session)
             async with _measured(tree.stats.loop), trio.open_nursery() as nursery:
                 await nursery.start(tree.root.run)
                 key = await _admin_key(storage.reads, tree.writer, file)
@@ -105,7 +112,12 @@ class _Tree:
     """The supervision tree and what its children share."""
 
     def __init__(
-        self, config: Config, data: Path, storage: Storage, loopback: LoopbackControl | None
+        self,
+        config: Config,
+        data: Path,
+        storage: Storage,
+        loopback: LoopbackControl | None,
+        session: type[SessionActor],
     ) -> None:
         tree = config.supervision
         self._config = config
@@ -150,7 +162,7 @@ class _Tree:
         self._hub = self.root.ref("hub")
         self._cells = DynamicSupervisor(id="cells", intensity=tree.cells.intensity, period=tree.cells.period)
         self._pool = CellPool(_cell_config(config), self._cells, stats=stats.cells)
-        session = SessionConfig(
+        session_config = SessionConfig(
             data=data,
             limits=Limits(
                 per_minute=config.session.per_minute, burst=config.session.burst, queue=config.session.queue
@@ -181,8 +193,8 @@ class _Tree:
                 template=ChildSpec(
                     "session",
                     partial(
-                        SessionActor,
-                        config=session,
+                        session,
+                        config=session_config,
                         pool=self._pool,
                         writer=self.writer,
                         reads=self._reads,
@@ -195,7 +207,7 @@ class _Tree:
             ),
             writer=self.writer,
             reads=self._reads,
-            config=session,
+            config=session_config,
             stats=stats.sessions,
         )
         self._app = create_app(

@@ -23,6 +23,7 @@ from actors.errors import NoQr, SessionExists
 from actors.session.messages import GetQr, GetStatus, SessionStatus
 from actors.session.state import SessionState
 from api.config import Config, WhatsApp
+from api.faults import RehearsedSession
 from api.gateway import Gateway, open_gateway
 from api.running import leave
 from api.services import LoopbackControl
@@ -50,7 +51,13 @@ async def run(config: Config, data: Path) -> None:
     """Serve until told to stop."""
     async with (
         loopback_network(data / "loopback") as network,
-        open_gateway(_on(network, config), data, data / FILE, network.control) as gateway,
+        open_gateway(
+            _on(network, config),
+            data,
+            data / FILE,
+            loopback=network.control,
+            session=RehearsedSession,
+        ) as gateway,
     ):
         sessions = [await _demo_session(gateway, network.control, demo, data / FILE) for demo in DEMO]
         leave(data / FILE, gateway.running, sessions=sessions)
