@@ -7,6 +7,7 @@ import trio
 from attrs import frozen
 
 from actors.cells import Cell
+from actors.envelope import stamp
 from api.causes import in_a_line
 from runtime import TreeNode
 from storage.rows import Json
@@ -31,9 +32,7 @@ class Moments:
 
     def of(self, clock: float | None) -> str | None:
         """The moment of a time, in ISO 8601."""
-        if clock is None:
-            return None
-        return datetime.fromtimestamp(self.zero + clock, UTC).isoformat(timespec="milliseconds")
+        return None if clock is None else stamp(datetime.fromtimestamp(self.zero + clock, UTC))
 
 
 def nested(node: TreeNode, path: str, now: float, moments: Moments, cells: Iterable[Cell]) -> Json:

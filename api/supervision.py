@@ -13,6 +13,7 @@ import trio
 from attrs import define
 from quart import Blueprint, Response, websocket
 
+from actors.envelope import stamp
 from api.access import Scope, admit
 from api.answers import answer, no_content
 from api.audit import recorded
@@ -86,8 +87,7 @@ class _TreeTeller(Teller):
 
 
 def _message(kind: str, nodes: list[Json], gone: list[str]) -> str:
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    message = {"type": kind, "at": at, "nodes": nodes, "gone": gone}
+    message = {"type": kind, "at": stamp(datetime.now(UTC)), "nodes": nodes, "gone": gone}
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -8,6 +8,8 @@ from pathlib import PurePath
 import trio
 from attrs import frozen
 
+_TRAPS = trio.lowlevel.wait_task_rescheduled.__code__.co_filename
+
 
 @frozen
 class TaskStack:
@@ -15,7 +17,7 @@ class TaskStack:
 
     name: str
     frames: tuple[str, ...]
-    """`file:line function`, outermost first."""
+    """`file:line function`, outermost first; without how Trio itself gives up its turn."""
 
 
 def stacks_of(task: trio.lowlevel.Task) -> tuple[TaskStack, ...]:
@@ -33,4 +35,6 @@ def stack_of(task: trio.lowlevel.Task) -> list[str]:
 def _own_frames(task: trio.lowlevel.Task) -> Iterator[str]:
     for frame, line in task.iter_await_frames():
         code = frame.f_code
+        if code.co_filename == _TRAPS:
+            return
         yield f"{PurePath(code.co_filename).name}:{line} {code.co_qualname}"
