@@ -15,8 +15,7 @@ from runtime import Histogram, LoopLag
 from storage import WriterStats
 
 _CALLED = ("storage", "hub", "sessions")
-_CALLS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 100.0)
-_REQUESTS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 100.0)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 100.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WS"})
 
 
@@ -34,14 +33,14 @@ class HttpStats:
         method = method if method in _METHODS else "other"
         self.requests[method, route, status] += 1
         if method != "WS":
-            self.seconds.setdefault((method, route), Histogram(_REQUESTS)).observe(seconds)
+            self.seconds.setdefault((method, route), Histogram(_SECONDS)).observe(seconds)
 
 
 @frozen(kw_only=True)
 class Stats:
     """What the parts of one gateway count."""
 
-    calls: dict[str, Histogram] = field(factory=lambda: {part: Histogram(_CALLS) for part in _CALLED})
+    calls: dict[str, Histogram] = field(factory=lambda: {part: Histogram(_SECONDS) for part in _CALLED})
     """How long callers waited for actors, by the part of the tree that these belong to."""
     loop: LoopLag = field(factory=LoopLag)
     storage: WriterStats = field(factory=WriterStats)

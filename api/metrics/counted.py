@@ -40,8 +40,10 @@ def storage(stats: WriterStats) -> Iterator[Metric]:
     yield counter("storage_commits_total", "Transactions committed.", stats.commits)
     yield counter("storage_writes_total", "Writes committed.", stats.writes)
     yield counter("storage_refused_total", "Writes that the database will never take.", stats.refused)
-    yield counter("storage_failures_total", "Tries to commit that failed for the database.", stats.failed)
-    yield gauge("storage_failures", "Such tries in a row up to now; 0: the database is well.", stats.failures)
+    yield counter("storage_failed_tries_total", "Tries to commit that the database failed.", stats.failed)
+    yield gauge(
+        "storage_failures_in_a_row", "Such tries since the last commit; 0: it is well.", stats.failures
+    )
     yield gauge("storage_waiting", "Writes taken in and not committed yet.", stats.waiting)
     yield histogram("storage_batch_writes", "Writes in a transaction.", stats.batches)
     yield histogram(

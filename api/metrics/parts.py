@@ -1,6 +1,6 @@
 """What the supervision tree shows of its parts, the children of the root, with all that is below each."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from attrs import define, field
@@ -37,14 +37,11 @@ class Parts:
             "part",
         )
         workers = {part.id: below[part.id] or (part,) for part in tree.children}
+        states = {part: Counter(node.state for node in nodes) for part, nodes in workers.items()}
         yield gauge(
             "actors",
             "Actors and other workers of a part, by state.",
-            {
-                (part, state): sum(node.state is state for node in nodes)
-                for part, nodes in workers.items()
-                for state in State
-            },
+            {(part, state): found[state] for part, found in states.items() for state in State},
             "part",
             "state",
         )
