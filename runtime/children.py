@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import trio
@@ -10,6 +10,7 @@ import trio
 from runtime.errors import ActorDied, ChildNotFound, StartFailed
 from runtime.halting import kill
 from runtime.life import Life
+from runtime.lock import Lock
 from runtime.slot import Slot
 from runtime.spec import ChildSpec, Restart
 from runtime.states import State
@@ -26,7 +27,7 @@ class Children:
         self.nursery: trio.Nursery | None = None
         """Where lives run, each in a shielded scope of its own."""
         self._supervisor = supervisor
-        self._lock = trio.Lock() if tied else None
+        self._lock = Lock() if tied else None
         self._keeps_at_rest = keeps_at_rest
         self._slots: dict[str, Slot] = {}
 
@@ -36,8 +37,8 @@ class Children:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def ids(self) -> list[str]:
-        return list(self._slots)
+    def ids(self) -> Collection[str]:
+        return self._slots.keys()
 
     def find(self, id_: str) -> Slot | None:
         return self._slots.get(id_)
@@ -50,7 +51,7 @@ class Children:
         return slot
 
     def add(self, spec: ChildSpec) -> Slot:
-        slot = self._slots[spec.id] = Slot(spec, self._supervisor, self._lock or trio.Lock())
+        slot = self._slots[spec.id] = Slot(spec, self._supervisor, self._lock or Lock())
         return slot
 
     def reset(self, slots: Iterable[Slot]) -> None:
@@ -81,9 +82,9 @@ class Children:
         self.nursery.start_soon(life.run, name=slot.id)
         try:
             with trio.move_on_after(slot.spec.start_timeout):
-                await life.settled.wait()
+                await life.change()
         finally:
-            late = not life.settled.is_set()
+            late = not (life.ready or life.is_over)
             if late:
                 life.claimed = True
                 with trio.CancelScope(shield=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import dropwhile
 from typing import TypeAlias
 
 from attrs import frozen
@@ -59,15 +60,15 @@ def judge(spec: ChildSpec, failures: int, alive: float, rng: random.Random) -> V
     return Again(failures + 1, backoff.delay(failures, rng), counts=not gives_up)
 
 
-def swept(strategy: Strategy, order: Sequence[str], failed: str) -> Sequence[str]:
+def swept(strategy: Strategy, order: Iterable[str], failed: str) -> Sequence[str]:
     """The ids that a recovery of `failed` covers, itself included, in start order; they stop in reverse."""
     match strategy:
         case Strategy.ONE_FOR_ONE:
             return (failed,)
         case Strategy.ONE_FOR_ALL:
-            return order
+            return tuple(order)
         case Strategy.REST_FOR_ONE:
-            return order[order.index(failed) :]
+            return tuple(dropwhile(lambda id_: id_ != failed, order))
 
 
 def shuts_down(auto_shutdown: AutoShutdown, significant_left: bool) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import Factory, define, field
+from attrs import define, field
 from trio.lowlevel import enable_ki_protection
 
 from runtime.acting import act
@@ -53,9 +53,6 @@ class Life:
     leaving: Exit | None = None
     """Set when an actor is to end after the message in hand."""
     since: float = field(init=False, factory=trio.current_time)
-    settled: trio.Event = Factory(trio.Event)
-    """Ready, or ended."""
-    ended: trio.Event = Factory(trio.Event)
     value: object = None
     nested: Supervisor | None = None
     task: trio.lowlevel.Task | None = None
@@ -66,13 +63,15 @@ class Life:
     """When the message in hand was taken."""
     busy: float = 0.0
     """Seconds spent handling messages, without the one in hand."""
-    outstanding: set[Reply] = Factory(set)
-    monitors: set[Monitor] = Factory(set)
+    outstanding: set[Reply] = field(init=False)
+    monitors: set[Monitor] = field(init=False)
     # Its end
     stopping: bool = False
     next_press: float = math.inf
     """When patience with it ends next, in seconds of trio's clock."""
     _forced: bool = False
+    _change: trio.Event | None = None
+    """Made by who waits for one: most lives are waited for once, at their start."""
     _scope: trio.CancelScope = field(init=False, factory=lambda: trio.CancelScope(shield=True))
 
     @property
@@ -83,6 +82,16 @@ class Life:
     def mailbox(self) -> Mailbox:
         assert self.slot.mailbox is not None
         return self.slot.mailbox
+
+    @property
+    def is_over(self) -> bool:
+        return self.exit is not None
+
+    async def change(self) -> None:
+        """Waits until it becomes ready or, being that, is over."""
+        if self._change is None:
+            self._change = trio.Event()
+        await self._change.wait()
 
     # Living
 
@@ -112,7 +121,7 @@ class Life:
             self.slot.value = value
             self.slot_enters(State.RUNNING)
         self.since = trio.current_time()
-        self.settled.set()
+        self._changed()
 
     def slot_enters(self, state: State) -> None:
         """A state that a life goes through; nothing when its end is answered for by somebody else."""
@@ -128,6 +137,7 @@ class Life:
         actor.ref = self.slot.ref
         actor.supervisor = self.slot.supervisor
         self.actor = actor
+        self.outstanding, self.monitors = set(), set()
         self.mailbox.renew()
         return await act(self, actor)
 
@@ -135,14 +145,19 @@ class Life:
     def _end(self, exit_: Exit) -> None:
         self.exit = exit_
         self.settle(exit_)
-        for reply in tuple(self.outstanding):
-            reply.expire(ActorDied(exit_))
-        for monitor in tuple(self.monitors):
-            monitor.cancel()
+        if self.actor is not None:
+            for reply in tuple(self.outstanding):
+                reply.expire(ActorDied(exit_))
+            for monitor in tuple(self.monitors):
+                monitor.cancel()
         self.actor = self.task = self.nested = None
-        self.settled.set()
-        self.ended.set()
+        self._changed()
         self.on_end(self)
+
+    def _changed(self) -> None:
+        change, self._change = self._change, None
+        if change is not None:
+            change.set()
 
     # Of an actor
 
@@ -171,7 +186,7 @@ class Life:
 
     def ask_to_stop(self, now: float) -> None:
         """Begins its end: what the spec's `shutdown` says. Asking again changes nothing."""
-        if self.stopping or self.ended.is_set():
+        if self.stopping or self.is_over:
             return
         if self.spec.shutdown_is_brutal:
             self.kill(now)
@@ -186,7 +201,7 @@ class Life:
 
     def kill(self, now: float) -> None:
         """Cancels it at once, without any stop hook."""
-        if self._forced or self.ended.is_set():
+        if self._forced or self.is_over:
             return
         self.stopping = self._forced = True
         self.next_press = now + GRACE_AFTER_CANCEL

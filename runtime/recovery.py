@@ -107,7 +107,7 @@ class Recovery:
         return next(
             other
             for other in self.children
-            if other.life is not None and other.life.ended.is_set() and not other.life.claimed
+            if other.life is not None and other.life.is_over and not other.life.claimed
         )
 
     def _answer_for(self, slot: Slot) -> Round | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import Factory, define, field
+from attrs import define, field
 
 from runtime.checks import require
 from runtime.deadletters import DeadLetter
 from runtime.errors import ActorGone, MailboxFull
 from runtime.exits import Exit
+from runtime.lock import Lock
 from runtime.mailbox import Envelope, Mailbox
 from runtime.monitor import Down, Monitor
 from runtime.ref import Ref
@@ -29,7 +30,7 @@ class Slot:
 
     spec: ChildSpec
     supervisor: Supervisor
-    lock: trio.Lock
+    lock: Lock
     """Held by whoever starts or stops the child; shared by all slots when the strategy ties them together."""
     state: State = State.STOPPED
     since: float | None = None
@@ -46,7 +47,7 @@ class Slot:
     last_exit: Exit | None = None
     mailbox: Mailbox | None = field(init=False, default=None)
     ref: Ref | None = field(init=False, default=None)
-    _watchers: set[Monitor] = Factory(set)
+    _watchers: set[Monitor] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.spec.is_actor:
@@ -55,6 +56,7 @@ class Slot:
             mailbox.lose = self._lose
             self.mailbox = mailbox
             self.ref = Ref(self, mailbox)
+            self._watchers = set()
 
     @property
     def id(self) -> str:

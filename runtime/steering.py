@@ -96,7 +96,7 @@ class Steered:
         """
         self._require_running()
         slot = self._children.get(id)
-        if slot.life is None or slot.life.ended.is_set():
+        if slot.life is None or slot.life.is_over:
             raise NotRunning(id)
         await self._operate(partial(kill, slot.life))
 

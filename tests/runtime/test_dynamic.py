@@ -256,6 +256,26 @@ async def test_two_starts_of_one_id_in_the_same_step_start_one_child() -> None:
         assert stage.lives["a"] == 1
 
 
+async def test_the_loop_has_its_turns_while_many_children_stop() -> None:
+    stage = Stage()
+    supervisor = DynamicSupervisor()
+    ended_by_turn: list[int] = []
+
+    async def look() -> None:
+        while True:
+            ended_by_turn.append(stage.told().count("-"))
+            await trio.lowlevel.checkpoint()
+
+    async with running(supervisor), trio.open_nursery() as nursery:
+        for number in range(300):
+            await supervisor.start_child(stage.spec(f"{number}"))
+        nursery.start_soon(look)
+        await supervisor.stop()
+        nursery.cancel_scope.cancel()
+    assert sum(ended_by_turn) == 300
+    assert max(ended_by_turn) < 50
+
+
 async def test_many_children_start_and_stop_in_near_linear_time() -> None:
     async def child(*, task_status: trio.TaskStatus[None]) -> None:
         task_status.started()
