@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from bench.sides import BareProcess, bare_process
+from bench.bare_side import BareProcess, bare_process
 from tests.whole.processes import Gateway, Network, Session, gateway, network
 
 __all__ = ["SETTLED", "Ground", "ground"]

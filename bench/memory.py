@@ -9,7 +9,7 @@ from attrs import frozen
 
 from api.config import Cells
 from bench.ground import SETTLED, Ground
-from bench.sides import PER_PROCESS
+from bench.sends import PER_PROCESS
 from bench.table import table
 from bench.usage import pss_mb
 from tests.whole.processes import Gateway, descendants, until

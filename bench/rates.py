@@ -9,8 +9,10 @@ from statistics import quantiles
 import trio
 from attrs import define, field, frozen
 
+from bench.bare_side import BareSide
+from bench.gateway_side import GatewaySide
 from bench.ground import Ground
-from bench.sides import PER_PROCESS, BareSide, GatewaySide, Round, Side
+from bench.sends import PER_PROCESS, Round, Side
 from bench.table import table
 from bench.usage import cpu_seconds
 

@@ -1,7 +1,4 @@
-"""The two that are compared, each with the same call for a round of sends: the gateway, and the bare library.
-
-Session number i of either side writes to the same simulated phone, so both meet the same recipients.
-"""
+"""The bare library's side: processes with nothing else in them, as many as the gateway would have cells."""
 
 import json
 import os
@@ -11,128 +8,24 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import trio
-from attrs import asdict, define, field, frozen
+from attrs import asdict, define, field
 
 from actors.whatsapp.binding import library_path
 from actors.whatsapp.devices import device_props, store_name
 from actors.whatsapp.jid import to_proto
 from actors.whatsapp.launch import Launch
 from actors.whatsapp.proto import e2e, package_directory
-from api.config import Cells
 from bench.bare import BareArguments, SendRound
-from tests.whole.processes import ROOT, Gateway, Network, Session, descendants
+from bench.sends import MOST, PER_PROCESS, TEXT, Round, SendFailed
+from tests.whole.processes import ROOT, Network
 
-__all__ = ["BareProcess", "BareSide", "GatewaySide", "Round", "SendFailed", "Side", "bare_process"]
+__all__ = ["BareProcess", "BareSide", "bare_process"]
 
-TEXT = "What is measured here is the way, not the words: sixty-four bytes"
-PER_PROCESS = Cells().sessions_per_cell
-MOST = 5_000  # sends of one worker in one round, however long that is
-START_TIMEOUT = 60.0  # seconds for all the clients of a bare process
+START_TIMEOUT = 60.0  # seconds for all the clients of a process
 END_TIMEOUT = 5.0
-
-
-class SendFailed(Exception):
-    """A text was not acknowledged: the round measures nothing."""
-
-
-@frozen
-class Round:
-    """What one round gave: texts acknowledged, and how long each took from the call on."""
-
-    seconds: float
-    latencies: Sequence[float] = field(repr=False)
-
-    @property
-    def rate(self) -> float:
-        """Texts a second."""
-        return len(self.latencies) / self.seconds
-
-
-class Side(Protocol):
-    """One of the two."""
-
-    def processes(self) -> Mapping[str, set[int]]:
-        """Their ids by what they are for."""
-
-    async def send(self, sessions: int, in_flight: int, seconds: float) -> Round:
-        """Let the first sessions send with so many texts in flight each. Raises SendFailed."""
-
-
-# --- the gateway -------------------------------------------------------------------------------------------
-
-
-@define(eq=False)
-class GatewaySide:
-    """A gateway, asked over HTTP on connections that stay open."""
-
-    gateway: Gateway
-    sessions: Sequence[Session]
-    recipients: Sequence[str]
-
-    def processes(self) -> Mapping[str, set[int]]:
-        gateway = self.gateway.program.process.pid
-        below = set(descendants(gateway))
-        cells = below & set(self.gateway.cells)
-        return {"gateway": {gateway}, "cells": cells, "postgres": below - cells}
-
-    async def send(self, sessions: int, in_flight: int, seconds: float) -> Round:
-        url = self.gateway.http.base_url
-        latencies: list[float] = []
-        connections = [
-            (await trio.open_tcp_stream(url.host, url.port or 80), self._request(number))
-            for number in range(sessions)
-            for _ in range(in_flight)
-        ]
-        started = trio.current_time()
-
-        async def keep_sending(stream: trio.SocketStream, request: bytes) -> None:
-            async with stream:
-                for _ in range(MOST):
-                    begun = trio.current_time()
-                    if begun - started >= seconds:
-                        return
-                    await _exchange(stream, request)
-                    latencies.append(trio.current_time() - begun)
-
-        async with trio.open_nursery() as nursery:
-            for stream, request in connections:
-                nursery.start_soon(keep_sending, stream, request)
-        return Round(trio.current_time() - started, latencies)
-
-    def _request(self, number: int) -> bytes:
-        body = json.dumps({"phone": self.recipients[number], "message": TEXT})
-        head = (
-            "POST /api/messages/text HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-            f"x-api-key: {self.sessions[number].key}\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        return (head + body).encode()
-
-
-async def _exchange(stream: trio.SocketStream, request: bytes) -> None:
-    """One request and its answer, by hand: an HTTP client would cost half of what the gateway does."""
-    await stream.send_all(request)
-    answer = b""
-    while not (head := answer.partition(b"\r\n\r\n"))[1]:
-        answer += await _more(stream)
-    length = int(head[0].lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-    missing = length - len(head[2])
-    while missing > 0:
-        missing -= len(await _more(stream))
-    if not answer.startswith(b"HTTP/1.1 200 "):
-        raise SendFailed(answer.decode(errors="replace"))
-
-
-async def _more(stream: trio.SocketStream) -> bytes | bytearray:
-    data = await stream.receive_some()
-    if not data:
-        raise SendFailed("the gateway closed the connection")
-    return data
-
-
-# --- the bare library --------------------------------------------------------------------------------------
 
 
 @define(eq=False)
