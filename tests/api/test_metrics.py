@@ -1,15 +1,10 @@
 """GET /metrics: who may read it, what it says of what was just done, and that nobody can keep it waiting."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 import trio
-from attrs import frozen
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_plain
 from trio.testing import wait_all_tasks_blocked
 
 from actors.session import messages as ask
@@ -17,35 +12,11 @@ from runtime import ActorDied
 from storage.rows import Key, now
 from storage.writes import Append, Update
 from tests.actors.endpoint import Endpoint, serving
+from tests.api.scrape import Scrape, read
 from tests.api.stage import ADMIN_KEY, Stage, running_api
 from tests.api.test_events import ending, socket
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5"
-
-
-@frozen
-class Scrape:
-    """What /metrics said."""
-
-    samples: Mapping[tuple[str, frozenset[tuple[str, str]]], float]
-
-    def __call__(self, name: str, **labels: str) -> float:
-        return self.samples[f"terzetto_{name}", frozenset(labels.items())]
-
-    def values(self, name: str, label: str) -> set[str]:
-        """The values that a label has among the samples of this name."""
-        return {dict(labels)[label] for sample, labels in self.samples if sample == f"terzetto_{name}"}
-
-
-def read(answer: httpx.Response) -> Scrape:
-    """The samples, each of which is there once."""
-    assert answer.status_code == 200, answer.text
-    openmetrics = answer.headers["content-type"].startswith("application/openmetrics-text")
-    families = (parse_openmetrics if openmetrics else parse_plain)(answer.text)
-    samples = [sample for family in families for sample in family.samples]
-    found = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
-    assert len(found) == len(samples)
-    return Scrape(found)
 
 
 async def scrape(stage: Stage) -> Scrape:
