@@ -1,7 +1,6 @@
 """Clients for the tests: the library in child processes, each with a recorder of what it said."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import trio
+
+from tests.loopback.library import environment
 
 PROGRAM = Path(__file__).with_name("client_program.py")
 
@@ -106,12 +107,9 @@ async def start_client(nursery: trio.Nursery, store: Path, port: int, root: byte
     """A client process, ready and not yet connected; whoever starts it kills it."""
     empty = store.parent / "no-certificates"
     empty.mkdir(parents=True, exist_ok=True)
-    environment = {
-        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
-    } | {"SSL_CERT_FILE": str(pem), "SSL_CERT_DIR": str(empty)}
     process = await trio.lowlevel.open_process(
         [sys.executable, str(PROGRAM), str(port), root.hex(), str(store)],
-        env=environment,
+        env=environment(pem, empty),
         cwd=store.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ from loopback.proto import e2e
 assert sys.path == before
 assert "neonize" not in sys.modules
 assert "neonize-" not in pathlib.Path("/proc/self/maps").read_text()
+import tests.loopback.library  # which lets it be imported without libmagic
 import neonize
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 assert Message is e2e.Message

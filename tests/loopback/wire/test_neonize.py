@@ -1,6 +1,5 @@
 """The unmodified client library takes the wire for WhatsApp's."""
 
-import os
 import subprocess
 import sys
 from base64 import b64encode
@@ -19,6 +18,7 @@ from loopback.wire.http import HttpRequest, HttpResponse
 from loopback.wire.link import Link
 from loopback.wire.node import SERVER, Node
 from loopback.wire.proxy import serve_proxy
+from tests.loopback.library import environment
 
 PROGRAM = Path(__file__).with_name("neonize_client.py")
 
@@ -27,12 +27,9 @@ PROGRAM = Path(__file__).with_name("neonize_client.py")
 async def client(directory: Path, port: int, root: bytes, pem: Path) -> AsyncIterator[trio.Process]:
     """The client program, its output piped, ended at the end."""
     (directory / "none").mkdir()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
-    } | {"SSL_CERT_FILE": str(pem), "SSL_CERT_DIR": str(directory / "none")}
     process = await trio.lowlevel.open_process(
         [sys.executable, str(PROGRAM), str(port), root.hex(), str(directory / "store.db")],
-        env=environment,
+        env=environment(pem, directory / "none"),
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
