@@ -23,6 +23,8 @@ from storage.rows import (
     COLUMNS,
     TABLES,
     AuditEntry,
+    Delivery,
+    DeliveryStatus,
     Desired,
     Event,
     Key,
@@ -198,6 +200,14 @@ class Reads:
         """The position of the newest event; 0 when there is none."""
         return int(await self._value("SELECT coalesce(max(position), 0) FROM events"))
 
+    async def position_at(self, moment: datetime) -> int:
+        """The position of the last event before the first that happened after a moment."""
+        query = (
+            "SELECT coalesce((SELECT min(position) - 1 FROM events WHERE occurred_at > %s),"
+            " (SELECT max(position) FROM events), 0)"
+        )
+        return int(await self._value(query, (moment,)))
+
     # Webhooks
 
     async def webhook(self, webhook_id: str) -> Webhook | None:
@@ -210,6 +220,35 @@ class Reads:
         where.equal("session_id", session_id)
         where.equal("active", active)
         return await self._all(Webhook, f"{where} ORDER BY created_at, id", where.params)
+
+    async def delivery(self, webhook_id: str, event_id: str) -> Delivery | None:
+        """What became of one event for a webhook."""
+        return await self._one(Delivery, "WHERE webhook_id = %s AND event_id = %s", (webhook_id, event_id))
+
+    async def deliveries(
+        self,
+        webhook_id: str,
+        *,
+        status: Collection[DeliveryStatus] | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Delivery]:
+        """What became of a webhook's events, the last tried first."""
+        where = _Where()
+        where.equal("webhook_id", webhook_id)
+        where.any_of("status", status)
+        if cursor is not None:
+            where.add("(last_attempt_at, event_id) < (%s::timestamptz, %s)", *_decode(cursor, 2))
+        rows = await self._all(
+            Delivery,
+            f"{where} ORDER BY last_attempt_at DESC, event_id DESC LIMIT %s",
+            (*where.params, limit + 1),
+        )
+        return _page(rows, limit, lambda each: [each.last_attempt_at.isoformat(), each.event_id])
+
+    async def failing(self, webhook_id: str) -> list[Delivery]:
+        """All of a webhook's events that are to be tried again."""
+        return await self._all(Delivery, "WHERE webhook_id = %s AND status = 'failing'", (webhook_id,))
 
     # The audit record
 
@@ -244,9 +283,9 @@ class Reads:
         rows = await self._all(row, which, params)
         return rows[0] if rows else None
 
-    async def _value(self, query: str) -> Any:
+    async def _value(self, query: str, params: Sequence[Any] = ()) -> Any:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(query.encode())
+            cursor = await connection.execute(query.encode(), params)
             found = await cursor.fetchone()
             assert found is not None
             return found[0]

@@ -114,9 +114,45 @@ class Webhook:
     headers: Json = field(factory=dict, repr=False)
     filters: Json = field(factory=dict)
     cursor: int = 0
-    """Position of the last event it acknowledged."""
+    """Every event up to this position is acknowledged or given up, but for those of held sessions."""
+    held: Json = field(factory=dict)
+    """By session: the position up to which that is so of a session that fell behind the others."""
+    replay: Json | None = None
+    """`{position, until}`: the events past the one, up to the other, are yet to be delivered again."""
     created_at: datetime = field(factory=now)
     updated_at: datetime = field(factory=now)
+
+
+class DeliveryStatus(StrEnum):
+    """What became of an event for a webhook."""
+
+    FAILING = "failing"
+    """Not acknowledged yet; it will be tried again."""
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    """Given up: a dead letter."""
+
+
+@frozen(kw_only=True)
+class Delivery:
+    """An event that a webhook was told of, or was to be: one for each webhook and event."""
+
+    webhook_id: str
+    event_id: str
+    session_id: str
+    event: str
+    status: DeliveryStatus = field(converter=DeliveryStatus)
+    attempts: int
+    """Since the event was first tried or, for one that was settled before, begun anew."""
+    first_attempt_at: datetime
+    last_attempt_at: datetime
+    latency_ms: int
+    """Of the last try, like all below."""
+    response_status: int | None
+    response_body: str = field(repr=False)
+    """Its first part, 1 kB at most."""
+    error: str | None
+    """Why it was not acknowledged."""
 
 
 @frozen(kw_only=True)
@@ -204,6 +240,7 @@ TABLES: dict[type, str] = {
     Message: "messages",
     Event: "events",
     AuditEntry: "audit",
+    Delivery: "deliveries",
 }
 
 COLUMNS = {kind: tuple(column.name for column in attrs.fields(kind)) for kind in TABLES}

@@ -83,3 +83,22 @@ APPEND_EVENTS = """
     ORDER BY r.position
     RETURNING event_id, position
 """
+
+STORE_DELIVERIES = """
+    INSERT INTO deliveries ({columns})
+    SELECT {given} FROM json_populate_recordset(NULL::deliveries, %s::json) r
+    JOIN webhooks w ON w.id = r.webhook_id
+    ON CONFLICT (webhook_id, event_id) DO UPDATE SET {changes}
+    RETURNING webhook_id, event_id
+"""
+
+TRIM_DELIVERIES = """
+    DELETE FROM deliveries d USING (VALUES ('delivered'), ('dead')) AS settled (status)
+    WHERE d.webhook_id = %(webhook_id)s AND d.status = settled.status AND (
+        d.last_attempt_at < %(before)s OR d.last_attempt_at <= (
+            SELECT last_attempt_at FROM deliveries
+            WHERE webhook_id = %(webhook_id)s AND status = settled.status
+            ORDER BY last_attempt_at DESC OFFSET %(keep)s LIMIT 1
+        )
+    )
+"""

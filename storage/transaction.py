@@ -1,9 +1,9 @@
 """What one batch of writes does to the database: a few statements for all of its rows, in one transaction.
 
 Every statement takes its rows as one JSON document. Within a batch all messages are stored first, then
-changed, then sessions, keys and webhooks are changed, and at last the events are appended in the order of
-their writes. That is the order things happen in anyhow: nothing is known of a message before it is there.
-The rare Insert and Delete keep their place among the others.
+changed, then sessions, keys and webhooks are changed, deliveries are stored, and at last the events are
+appended in the order of their writes. That is the order things happen in anyhow: nothing is known of a
+message before it is there. The rare Insert and Delete keep their place among the others.
 """
 # ruff: noqa: S608 - only names written here are put together; values are parameters
 
@@ -23,15 +23,17 @@ from psycopg.rows import kwargs_row
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.ids import new_id
-from storage.rows import COLUMNS, TABLES, AuditEntry, Event, Json, Message, Session
+from storage.rows import COLUMNS, TABLES, AuditEntry, Delivery, Event, Json, Message, Session
 from storage.statements import (
     APPEND_EVENTS,
     BEGIN,
     BY_ID,
     BY_WA_ID,
     LOCK,
+    STORE_DELIVERIES,
     STORE_MESSAGES,
     TAKE_NUMBERS,
+    TRIM_DELIVERIES,
     UPDATE_MESSAGES,
 )
 from storage.writes import (
@@ -40,7 +42,9 @@ from storage.writes import (
     Insert,
     NewEvent,
     Row,
+    StoreDelivery,
     StoreMessage,
+    TrimDeliveries,
     Update,
     UpdateMessage,
     Write,
@@ -109,6 +113,8 @@ class _Section:
                 await self._store_messages()
                 await self._update_messages()
                 await self._update_rows()
+                await self._store_deliveries()
+                await self._trim_deliveries()
                 self._applied |= {number for number, write in self._numbered(Append)}
         events = await self._append_events()
         return [
@@ -196,6 +202,30 @@ class _Section:
             self._applied.add(number)
             self._rows[number] = row
 
+    async def _store_deliveries(self) -> None:
+        writes = self._numbered(StoreDelivery)
+        if not writes:
+            return
+        newest = {(write.row.webhook_id, write.row.event_id): write.row for _, write in writes}
+        columns = COLUMNS[Delivery]
+        query = STORE_DELIVERIES.format(
+            columns=", ".join(columns),
+            given=", ".join(f"r.{column}" for column in columns),
+            changes=", ".join(f"{column} = excluded.{column}" for column in columns[2:]),
+        )
+        rows = [_fields(row) for row in newest.values()]
+        cursor = await self._connection.execute(query.encode(), (_document(rows),))
+        stored = set(await cursor.fetchall())
+        self._applied |= {
+            number for number, write in writes if (write.row.webhook_id, write.row.event_id) in stored
+        }
+
+    async def _trim_deliveries(self) -> None:
+        for number, write in self._numbered(TrimDeliveries):
+            cursor = await self._connection.execute(TRIM_DELIVERIES, attrs.asdict(write))
+            if cursor.rowcount:
+                self._applied.add(number)
+
     async def _append_events(self) -> dict[int, list[Event]]:
         """Append the events of the writes that took effect, numbered on from each session's last."""
         new: list[tuple[int, str, NewEvent]] = []
@@ -261,7 +291,7 @@ def _message_change(number: int, write: UpdateMessage) -> dict[str, Any]:
     return {"number": number, **change}
 
 
-def _fields(row: Row | AuditEntry | Message | Event) -> dict[str, Any]:
+def _fields(row: Row | AuditEntry | Delivery | Message | Event) -> dict[str, Any]:
     return attrs.asdict(row, recurse=False)
 
 

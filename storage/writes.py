@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import field, frozen
 
-from storage.rows import AuditEntry, Event, Json, Key, Message, MessageStatus, Session, Webhook, now
+from storage.rows import AuditEntry, Delivery, Event, Json, Key, Message, MessageStatus, Session, Webhook, now
 
 Row: TypeAlias = Session | Key | Webhook
 """What may be changed and deleted; an audit entry may not."""
@@ -135,7 +135,31 @@ class Append:
     journal_seq: int | None = None
 
 
-Write: TypeAlias = Insert | Update | Delete | StoreMessage | UpdateMessage | Append
+@frozen
+class StoreDelivery:
+    """What became of an event for a webhook, in place of what was known of it.
+
+    Not applied when the webhook was deleted.
+    """
+
+    row: Delivery
+
+
+@frozen(kw_only=True)
+class TrimDeliveries:
+    """Forget a webhook's old deliveries: all but the newest `keep` of each outcome, and those before a time.
+
+    What is still being tried stays.
+    """
+
+    webhook_id: str
+    keep: int
+    before: datetime
+
+
+Write: TypeAlias = (
+    Insert | Update | Delete | StoreMessage | UpdateMessage | Append | StoreDelivery | TrimDeliveries
+)
 
 
 @frozen
