@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("runtime")
 
+GRACE_AFTER_CANCEL = 1.0
+"""Seconds that what was cancelled has to yield, where its spec leaves it no time of its own."""
+
 BURST = 50
 """Messages handled at most before the loop gets a turn, whatever the handlers do."""
 
@@ -34,10 +37,13 @@ async def act(life: Life, actor: Actor) -> Exit:
                 exit_ = await _converse(life, actor)
             except Exception as error:  # noqa: BLE001 - any exception is the actor's death
                 crash = exit_ = Exit.error(error)
+            except BaseException:  # cancelled: a task of its own failed, or it is killed
+                _leave(life, nursery)
+                raise
             if life.ready:
                 farewell_said = True
                 exit_ = await _say_farewell(life, actor, exit_)
-            nursery.cancel_scope.cancel()
+            _leave(life, nursery)
     except ExceptionGroup as group:
         # A task of the actor's own failed. Where it was one, as nearly always, it is the cause itself.
         failed = group.exceptions[0] if len(group.exceptions) == 1 else group
@@ -48,6 +54,13 @@ async def act(life: Life, actor: Actor) -> Exit:
     if not life.ready and exit_.cause is not None:
         raise exit_.cause
     return exit_
+
+
+def _leave(life: Life, nursery: trio.Nursery) -> None:
+    """Cancels the actor's own tasks, which have as much time for their clean-up as a plain child."""
+    nursery.cancel_scope.cancel()
+    if life.ready and nursery.child_tasks:
+        life.watch(life.spec.patience or GRACE_AFTER_CANCEL)
 
 
 async def _converse(life: Life, actor: Actor) -> Exit:
@@ -101,6 +114,7 @@ async def _say_farewell(life: Life, actor: Actor, exit_: Exit) -> Exit:
             return Exit.error(error)
         return exit_
     life.crash = exit_
+    life.watch(life.spec.patience + GRACE_AFTER_CANCEL)
     with trio.move_on_after(life.spec.patience) as scope:
         try:
             await actor.on_stop(exit_)

@@ -77,7 +77,7 @@ class Children:
         cancellation too, nothing of the child is left running; the slot's state is the caller's to set.
         """
         assert self.nursery is not None
-        life = slot.life = Life(slot, self.on_end)
+        life = slot.life = Life(slot, self.nursery, self.on_end)
         slot.enter(State.STARTING)
         self.nursery.start_soon(life.run, name=slot.id)
         try:

@@ -12,7 +12,7 @@ import trio
 from attrs import define, field
 from trio.lowlevel import enable_ki_protection
 
-from runtime.acting import act
+from runtime.acting import GRACE_AFTER_CANCEL, act
 from runtime.errors import ActorDied
 from runtime.exits import Exit, interrupt_in
 from runtime.mailbox import Envelope, Mailbox
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("runtime")
 
-GRACE_AFTER_CANCEL = 1.0
-"""Seconds that a cancelled child has to yield before it counts as unresponsive."""
-
 enclosing_life: contextvars.ContextVar[Life | None] = contextvars.ContextVar("enclosing_life", default=None)
 """The life whose task this is; how a nested supervisor finds its parent."""
 
@@ -41,6 +38,8 @@ class Life:
     """Made for one start of a slot's child; `run` is its task, and calls `on_end` as its last step."""
 
     slot: Slot
+    nursery: trio.Nursery
+    """Of its supervisor, where lives run."""
     on_end: Callable[[Life], None]
     ready: bool = False
     claimed: bool = False
@@ -70,6 +69,7 @@ class Life:
     next_press: float = math.inf
     """When patience with it ends next, in seconds of trio's clock."""
     _forced: bool = False
+    _watch: trio.CancelScope | None = None
     _change: trio.Event | None = None
     """Made by who waits for one: most lives are waited for once, at their start."""
     _scope: trio.CancelScope = field(init=False, factory=lambda: trio.CancelScope(shield=True))
@@ -150,6 +150,8 @@ class Life:
                 reply.expire(ActorDied(exit_))
             for monitor in tuple(self.monitors):
                 monitor.cancel()
+        if self._watch is not None:
+            self._watch.cancel(reason="it ended")
         self.actor = self.task = self.nested = None
         self._changed()
         self.on_end(self)
@@ -213,8 +215,24 @@ class Life:
         if self._forced or self.slot.mailbox is None:
             self._forced = True
             self.next_press = math.inf
-            self.slot.enter(State.UNRESPONSIVE)
-            stack = [] if self.task is None else stack_of(self.task)
-            log.error("child_unresponsive child=%s stack=%s", self.spec.id, " < ".join(reversed(stack)))
+            self._is_unresponsive()
         else:
             self.kill(now)
+
+    def watch(self, seconds: float) -> None:
+        """It is ending by itself: unresponsive, if that takes longer. Replaces an earlier watch."""
+        if self._watch is not None:
+            self._watch.cancel(reason="it came so far")
+        self._watch = trio.CancelScope()
+        self.nursery.start_soon(self._report_after, seconds, self._watch)
+
+    async def _report_after(self, seconds: float, watch: trio.CancelScope) -> None:
+        with watch:
+            await trio.sleep(seconds)
+            if not self.stopping and not self.claimed:  # who stops it has a deadline of his own
+                self._is_unresponsive()
+
+    def _is_unresponsive(self) -> None:
+        self.slot.enter(State.UNRESPONSIVE)
+        stack = [] if self.task is None else stack_of(self.task)
+        log.error("child_unresponsive child=%s stack=%s", self.spec.id, " < ".join(reversed(stack)))

@@ -194,6 +194,89 @@ async def test_a_child_that_shields_becomes_unresponsive_and_is_waited_for(
         assert last_exit(supervisor) == Exit.killed
 
 
+class Clinging(Actor):
+    """Has a task that yields to nothing for ten seconds."""
+
+    async def on_start(self) -> None:
+        self.nursery.start_soon(self.cling)
+
+    async def handle(self, message: str) -> None:
+        match message:
+            case "leave":
+                self.stop(Exit.error(BOOM))
+            case "handle":
+                raise BOOM
+            case "nursery":
+                self.nursery.start_soon(self.fail)
+
+    async def cling(self) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(10.0)
+
+    async def fail(self) -> None:
+        raise BOOM
+
+
+@pytest.mark.parametrize(("shutdown", "unresponsive_at"), [(2.0, 2.0), (BRUTAL, 1.0)])
+@pytest.mark.parametrize("way", ["leave", "handle", "nursery"])
+async def test_what_clings_to_life_after_its_own_end_is_unresponsive_too(
+    way: str,
+    shutdown: float,
+    unresponsive_at: float,
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    supervisor = Supervisor([ChildSpec("a", Clinging, restart=Restart.TRANSIENT, shutdown=shutdown)])
+    async with running(supervisor):
+        await supervisor.ref("a").cast(way)
+        await trio.sleep(unresponsive_at - 0.01)
+        assert states(supervisor)["a"] is not State.UNRESPONSIVE
+        await trio.sleep(0.02)
+        assert states(supervisor) == {"a": State.UNRESPONSIVE}
+        [record] = [record for record in caplog.records if "unresponsive" in record.message]
+        assert "cling" in record.message
+        await trio.sleep_until(10.01)
+        assert states(supervisor) == {"a": State.RUNNING}
+        assert supervisor.which_child("a").restarts == 1
+        assert last_exit(supervisor) == Exit.error(BOOM)
+
+
+async def test_a_stop_hook_that_clings_after_a_crash_is_unresponsive(autojump_clock: MockClock) -> None:
+    class Clinger(Clinging):
+        async def on_start(self) -> None:
+            """Has no tasks."""
+
+        async def on_stop(self, exit: Exit) -> None:  # noqa: A002
+            await self.cling()
+
+    supervisor = Supervisor([ChildSpec("a", Clinger, shutdown=2.0)])
+    async with running(supervisor):
+        await supervisor.ref("a").cast("handle")
+        await trio.sleep(2.99)
+        assert states(supervisor) == {"a": State.STOPPING}
+        await trio.sleep(0.02)
+        assert states(supervisor) == {"a": State.UNRESPONSIVE}
+        await trio.sleep_until(10.01)
+        assert states(supervisor) == {"a": State.RUNNING}
+
+
+async def test_who_stops_what_clings_waits_by_his_own_deadline(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = Supervisor([ChildSpec("a", Clinging, shutdown=2.0)])
+    async with running(supervisor), trio.open_nursery() as nursery:
+        await supervisor.ref("a").cast("handle")
+        await trio.sleep(1.5)
+        nursery.start_soon(supervisor.terminate_child, "a")
+        await trio.sleep(2.99)
+        assert states(supervisor) == {"a": State.STOPPING}
+        await trio.sleep(0.02)
+        assert states(supervisor) == {"a": State.UNRESPONSIVE}
+        await trio.sleep_until(10.01)
+        assert states(supervisor) == {"a": State.STOPPED}
+    assert len([record for record in caplog.records if "unresponsive" in record.message]) == 1
+
+
 async def test_an_unresponsive_child_holds_up_the_end_but_not_the_tree(autojump_clock: MockClock) -> None:
     stage = Stage()
 
