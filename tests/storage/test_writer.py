@@ -627,6 +627,9 @@ async def test_writes_wait_while_the_database_is_away_and_senders_feel_it(
             while len(gateway.events) < taken:
                 await trio.sleep(0.01)
         assert gateway.stats.failures == 0
+        assert gateway.stats.failed >= 1
+        assert gateway.stats.batches.sum == gateway.stats.writes
+        assert sum(gateway.stats.seconds.counts) == gateway.stats.commits
     assert [seq for _, _, seq in await gateway_log(database)] == list(range(1, taken + 1))
 
 
