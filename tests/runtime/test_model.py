@@ -1,12 +1,20 @@
-"""Any story of deaths, failing starts, operations and time goes as the plain model tells it."""
+"""Any story of deaths, failing starts, operations and time goes as the plain model tells it.
+
+    MODEL_EXAMPLES=2000 [MODEL_SEED=N] pytest -s tests/runtime/test_model.py
+
+tells so many stories (80 without) and prints the seed with which the same ones come again.
+"""
 
 from __future__ import annotations
 
 import math
+import os
+import random
 from typing import Any
 
+import pytest
 import trio
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given, seed, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -24,6 +32,8 @@ from runtime import (
 from tests.runtime.model import MAX, MAX_FAILURES, MIN, Model, Refused
 from tests.runtime.stage import Stage, running, states
 
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "80"))
+SEED = int(os.environ.get("MODEL_SEED") or random.randrange(2**32))
 IDS = "abcde"
 PERIOD = 3.0
 BACKOFF = Backoff(MIN, MAX, jitter=0.0, max_failures=MAX_FAILURES, on_exhausted=OnExhausted.GIVE_UP)
@@ -39,7 +49,13 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.fixture(scope="module", autouse=True)
+def told() -> None:
+    print(f"\n{EXAMPLES} stories, MODEL_SEED={SEED}")  # noqa: T201 - shown when one fails, or with -s
+
+
+@seed(SEED)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     strategy=st.sampled_from(Strategy),
     intensity=st.sampled_from([1, 3, 100]),
