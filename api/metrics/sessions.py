@@ -32,10 +32,16 @@ class Sessions:
         yield from self._counted()
 
     def _state(self, node: TreeNode) -> SessionState:
-        """The state that its actor says, unless there is none any more to say it."""
-        if node.state is State.FAILED:
-            return SessionState.FAILED
-        return self.stats.states.get(node.id, SessionState.STOPPED)
+        """The state that its actor said last, unless there is no actor any more."""
+        match node.state:
+            case State.STARTING | State.RESTARTING | State.BACKING_OFF:
+                return SessionState.STARTING
+            case State.FAILED:
+                return SessionState.FAILED
+            case State.STOPPED | State.ENDED | State.IGNORED:
+                return SessionState.STOPPED
+            case _:
+                return self.stats.states.get(node.id, SessionState.STARTING)
 
     def _by_state(self, nodes: tuple[TreeNode, ...]) -> Labelled:
         found = Counter(self._state(node) for node in nodes)

@@ -8,7 +8,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.session import messages as ask
-from runtime import ActorDied
+from actors.session.state import SessionState
+from actors.session.stats import AllSessionStats
+from api.metrics.sessions import Sessions
+from runtime import ActorDied, ChildType, State, TreeNode
 from storage.rows import Key, now
 from storage.writes import Append, Update
 from tests.actors.endpoint import Endpoint, serving
@@ -206,6 +209,27 @@ async def test_a_session_that_dies_counts_its_restarts_and_its_end_takes_none_ba
     assert seen.values("session_restarts_total", "session") == {"other"}
     assert seen("dead_letters_total", reason="gone") == 1
     assert sum(seen("sessions", state=state) for state in seen.values("sessions", "state")) == 0
+
+
+@pytest.mark.parametrize(
+    ("actor", "session"),
+    [
+        (State.RUNNING, "connected"),
+        (State.SUSPENDED, "connected"),
+        (State.BACKING_OFF, "starting"),
+        (State.STOPPED, "stopped"),
+        (State.FAILED, "failed"),
+    ],
+)
+def test_a_session_without_an_actor_is_not_what_it_said_last(actor: State, session: str) -> None:
+    stats = AllSessionStats(states={"ana": SessionState.CONNECTED})
+    ana = TreeNode(id="ana", type=ChildType.WORKER, state=actor, since=None)
+    part = TreeNode(
+        id="sessions", type=ChildType.SUPERVISOR, state=State.RUNNING, since=None, children=(ana,)
+    )
+    root = TreeNode(id="root", type=ChildType.SUPERVISOR, state=State.RUNNING, since=None, children=(part,))
+    states = next(iter(Sessions(stats).metrics(root)))
+    assert {sample.labels["state"]: sample.value for sample in states.samples if sample.value} == {session: 1}
 
 
 async def test_listeners_are_counted_while_they_listen_and_when_they_are_cut_off(
