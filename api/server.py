@@ -23,7 +23,7 @@ import trio
 from attrs import frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Body, EndBody, Response
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
@@ -146,7 +146,10 @@ class _Connection(TCPServer):
             # The application is done. The reader may wait for it to take more of a body, which it never will.
             self._reading.cancel()
             await trio.lowlevel.checkpoint()
-        await super().protocol_send(event)
+        # The application's task says that the connection is idle, and quart-trio cancels that task as it ends:
+        # unshielded, the watch over the idle connection would never begin.
+        with trio.CancelScope(shield=isinstance(event, Updated)):
+            await super().protocol_send(event)
         return None
 
     async def _send(self, data: bytes) -> None:

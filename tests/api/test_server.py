@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from quart_trio import QuartTrio
 from trio_websocket import open_websocket_url
 
 from api.server import Server
@@ -131,6 +132,26 @@ async def test_shutdown_lets_a_request_in_flight_finish_and_closes_idle_connecti
                 pass
         await idle.aclose()
     assert answers[0].endswith(b"\r\n\r\noo")
+
+
+async def test_shutdown_does_not_wait_for_a_connection_that_quart_has_answered() -> None:
+    quart = QuartTrio("idle")
+
+    @quart.get("/")
+    async def index() -> str:
+        return "ok"
+
+    async with trio.open_nursery() as nursery:
+        address = await nursery.start(Server(app=quart, graceful_timeout=5).start)
+        idle = await trio.open_tcp_stream(*address)
+        await idle.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not (await idle.receive_some(1000)).endswith(b"ok"):
+            pass
+        await trio.testing.wait_all_tasks_blocked()
+        before = trio.current_time()
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() - before < 1
+    await idle.aclose()
 
 
 async def test_a_body_that_nobody_reads_keeps_neither_the_connection_nor_a_task() -> None:
