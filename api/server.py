@@ -146,7 +146,7 @@ class _Connection(TCPServer):
             # The application is done. The reader may wait for it to take more of a body, which it never will.
             self._reading.cancel()
             await trio.lowlevel.checkpoint()
-        # The application's task says that the connection is idle, and quart-trio cancels that task as it ends:
+        # The application's task says that the connection is idle, and quart-trio cancels that task at once:
         # unshielded, the watch over the idle connection would never begin.
         with trio.CancelScope(shield=isinstance(event, Updated)):
             await super().protocol_send(event)
