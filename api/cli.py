@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     command("test", None, "run the tests; options go to pytest")
     tree = command("tree", _tree, "print the supervision tree of a running gateway")
     _looking(tree)
+    tree.add_argument("--watch", action="store_true", help="keep it live: over the terminal, or into a pipe")
     tree.add_argument("--json", action="store_true", help="as the API gives it")
     tail = command("tail", _tail, "follow the events of a running gateway")
     _looking(tail)
@@ -209,6 +210,11 @@ def _demo(_: argparse.Namespace) -> int:
 def _tree(options: argparse.Namespace) -> int:
     from api import tree
 
+    if options.watch:
+        from api.watch import watch
+
+        _look(lambda running: watch(running, as_json=options.json), options)
+        return 0
     _look(lambda running: tree.show(running, as_json=options.json), options)
     return 0
 

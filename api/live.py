@@ -28,8 +28,8 @@ async def hear(
 ) -> NoReturn:
     """Hand each message to `heard`, until cancelled; `lost` is told why, when it has to come back.
 
-    `path` is asked before each connection. Raises NotRunningError when there is no first connection, or when a
-    later one is refused for good.
+    `path` is asked before each connection. Raises NotRunningError when there is no first connection, or when
+    a later one is refused for good.
     """
     rng = random.Random()  # noqa: S311 - spreads clients that come back
     failures = 0

@@ -12,7 +12,7 @@ from api.running import Running, get
 
 Json = dict[str, Any]
 
-_SYMBOLS = {
+SYMBOLS = {
     "running": "●",
     "starting": "◐",
     "restarting": "◐",
@@ -22,8 +22,8 @@ _SYMBOLS = {
     "unresponsive": "!",
     "failed": "✗",
 }
-_AT_REST = "○"
-_COLOURS = {"●": "32", "◐": "33", "◌": "33", "‖": "33", "!": "31", "✗": "31", _AT_REST: "2"}
+AT_REST = "○"
+_COLOURS = {"●": "32", "◐": "33", "◌": "33", "‖": "33", "!": "31", "✗": "31", AT_REST: "2"}
 
 
 def show(running: Running, *, as_json: bool) -> None:
@@ -49,15 +49,33 @@ def render(root: Json, now: datetime, *, width: int | None = None, colour: bool 
         column = max(12, min(column, width - 48))
     yield f"{'':{column}}  {'state':12} {'since':>9} {'restarts':>8} {'mail':>5}  last exit"[:width].rstrip()
     for lead, node in rows:
-        symbol = _SYMBOLS.get(node["state"], _AT_REST)
+        symbol = SYMBOLS.get(node["state"], AT_REST)
         name = f"{lead}{symbol} {node['id']}"
         if len(name) > column:
             name = f"{name[: column - 1]}…"
         mail = node["mailbox"]["depth"] if node["mailbox"] else ""
-        time = f"in {_span(node['due'], now)}" if node["due"] else _span(node["since"], now)
+        time = f"in {span(node['due'], now)}" if node["due"] else span(node["since"], now)
         line = f"{name:{column}}  {node['state']:12} {time:>9} {node['restarts']:>8} {mail:>5}"
         line = f"{line}  {node['lastExit'] or ''}"[:width].rstrip()
         yield line.replace(symbol, f"\033[{_COLOURS[symbol]}m{symbol}\033[0m", 1) if colour else line
+
+
+def plain(message: Json) -> Iterator[str]:
+    """What a watcher was told, a line a node: time, path, state and what else there is to say of it."""
+    time = datetime.fromisoformat(message["at"]).astimezone()
+    for path in message["gone"]:
+        yield f"{time:%H:%M:%S} {path} gone"
+    for node in message["nodes"]:
+        said = [f"{time:%H:%M:%S}", node["path"] or node["id"], node["state"], f"restarts={node['restarts']}"]
+        if node["mailbox"]:
+            said.append(f"mail={node['mailbox']['depth']}")
+        if node["message"]:
+            said.append(f"message={node['message']}")
+        if node.get("cell"):
+            said.append(f"pid={node['cell']['pid']} memory={node['cell']['memoryMb']}MB")
+        if node["lastExit"]:
+            said.append(f"exit={node['lastExit']}")
+        yield " ".join(said)
 
 
 def _walk(node: Json, lead: str, below: str) -> Iterator[tuple[str, Json]]:
@@ -69,7 +87,7 @@ def _walk(node: Json, lead: str, below: str) -> Iterator[tuple[str, Json]]:
         yield from _walk(last, f"{below}└─ ", f"{below}   ")
 
 
-def _span(moment: str | None, now: datetime) -> str:
+def span(moment: str | None, now: datetime) -> str:
     """How far a moment is from now, in its two greatest units: `3d 4h`, `2m 05s`."""
     if moment is None:
         return ""
