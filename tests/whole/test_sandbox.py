@@ -34,7 +34,7 @@ async def test_the_demo_shows_the_whole_main_job_and_ends_well() -> None:
         "404",
         "kill -9",
         "delivered",
-        "Masih di sini",
+        "never anything else",
         "● root",
     ):
         assert sight in said
