@@ -168,28 +168,35 @@ class Cells:
 
 @frozen(kw_only=True)
 class BackoffTimes:
-    """How long to wait before trying again what failed; more than `max_failures` in a row end it."""
+    """How long to wait before trying again what failed."""
 
     min: float = _seconds(0.5)
     max: float = _seconds(30)
     factor: float = _number(2, least=1)
     jitter: float = _number(0.2)
-    max_failures: int | None = _whole(None, least=1)
 
     def __attrs_post_init__(self) -> None:
         if self.max < self.min:
             raise _refuse(f"max ≥ min, which is {self.min:g}", self.max)
 
-    def policy(self, on_exhausted: OnExhausted = OnExhausted.ESCALATE) -> Backoff:
+    def policy(self) -> Backoff:
         """The runtime's back-off with these times."""
-        return Backoff(
-            self.min,
-            self.max,
-            factor=self.factor,
-            jitter=self.jitter,
-            max_failures=self.max_failures,
-            on_exhausted=on_exhausted,
-        )
+        return Backoff(self.min, self.max, factor=self.factor, jitter=self.jitter)
+
+
+@frozen(kw_only=True)
+class RestartTimes(BackoffTimes):
+    """How long a part waits before it is started again, and what follows more than `max_failures` in a row.
+
+    What gives up stays `failed`, and its failures never count towards an intensity; what escalates fails the
+    supervisor above it.
+    """
+
+    max_failures: int | None = _whole(None, least=1)
+    on_exhausted: OnExhausted = _one_of(OnExhausted.ESCALATE)  # noqa: RUF009
+
+    def policy(self) -> Backoff:
+        return attrs.evolve(super().policy(), max_failures=self.max_failures, on_exhausted=self.on_exhausted)
 
 
 @frozen(kw_only=True)
@@ -252,7 +259,7 @@ class Worker:
     """A part of the tree: how long it may take to stop, and how long it waits before it starts again."""
 
     shutdown: float = _seconds(5, above=False)
-    backoff: BackoffTimes = BackoffTimes()
+    backoff: RestartTimes = RestartTimes()
 
 
 @frozen(kw_only=True)
@@ -280,13 +287,14 @@ class Many(Worker):
 
     intensity: int = _whole(10)
     period: float = _seconds(60)
+    backoff: RestartTimes = RestartTimes(on_exhausted=OnExhausted.GIVE_UP)
 
 
 @frozen(kw_only=True)
 class Sessions(Many):
     """[supervision.sessions]: each WhatsApp session's actor."""
 
-    backoff: BackoffTimes = BackoffTimes(min=1, max=60, max_failures=10)
+    backoff: RestartTimes = RestartTimes(min=1, max=60, max_failures=10, on_exhausted=OnExhausted.GIVE_UP)
     mailbox: MailboxBounds = MailboxBounds(capacity=1000)
 
 
@@ -296,11 +304,11 @@ class Supervision:
 
     root: Root = Root()
     storage: Actor = Actor(shutdown=10, mailbox=MailboxBounds(capacity=5000))
-    hub: Actor = Actor(backoff=BackoffTimes(min=0.1, max=5))
+    hub: Actor = Actor(backoff=RestartTimes(min=0.1, max=5))
     webhooks: Many = Many()
-    cells: Many = Many(backoff=BackoffTimes(min=0.2, max=30))
+    cells: Many = Many(backoff=RestartTimes(min=0.2, max=30, on_exhausted=OnExhausted.GIVE_UP))
     sessions: Sessions = Sessions()
-    api: Worker = Worker(backoff=BackoffTimes(min=0.2, max=10))
+    api: Worker = Worker(backoff=RestartTimes(min=0.2, max=10))
 
 
 @frozen(kw_only=True)

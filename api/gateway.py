@@ -42,7 +42,7 @@ from api.server import Server
 from api.services import LoopbackControl, Services
 from api.stats import Stats
 from api.version import version
-from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, OnExhausted, Ref, Supervisor
+from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, Ref, Supervisor
 from storage import (
     Committed,
     Insert,
@@ -181,7 +181,7 @@ class _Tree:
             timeout=webhooks.timeout,
             connect_timeout=webhooks.connect_timeout,
             connections=webhooks.connections,
-            backoff=tree.webhooks.backoff.policy(OnExhausted.GIVE_UP),
+            backoff=tree.webhooks.backoff.policy(),
             shutdown=tree.webhooks.shutdown,
             stats=stats.webhooks,
         )
@@ -201,7 +201,7 @@ class _Tree:
                         stats=stats.sessions,
                     ),
                     shutdown=tree.sessions.shutdown,
-                    backoff=tree.sessions.backoff.policy(OnExhausted.GIVE_UP),
+                    backoff=tree.sessions.backoff.policy(),
                     mailbox=partial(tree.sessions.mailbox.mailbox, stats.calls["sessions"]),
                 ),
             ),
@@ -317,7 +317,7 @@ def _cell_config(config: Config) -> CellConfig:
         proxy=whatsapp.proxy or None,
         ca_file=whatsapp.ca_file or None,
         root_key=whatsapp.root_key or None,
-        backoff=config.supervision.cells.backoff.policy(OnExhausted.GIVE_UP),
+        backoff=config.supervision.cells.backoff.policy(),
         shutdown=config.supervision.cells.shutdown,
     )
 

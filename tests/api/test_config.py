@@ -134,8 +134,22 @@ def test_the_address_of_an_ipv6_host_has_no_brackets() -> None:
 
 def test_back_off_and_mailbox_become_the_runtimes_own() -> None:
     sessions = Config().supervision.sessions
-    assert sessions.backoff.policy(OnExhausted.GIVE_UP) == Backoff(
-        1, 60, max_failures=10, on_exhausted=OnExhausted.GIVE_UP
-    )
+    assert sessions.backoff.policy() == Backoff(1, 60, max_failures=10, on_exhausted=OnExhausted.GIVE_UP)
     assert Config().supervision.root.strategy is Strategy.ONE_FOR_ONE
     assert sessions.mailbox.mailbox() is not sessions.mailbox.mailbox()
+
+
+def test_what_there_are_many_of_gives_up_and_what_there_is_one_of_escalates() -> None:
+    tree = Config().supervision
+    for many in (tree.webhooks, tree.cells, tree.sessions):
+        assert many.backoff.on_exhausted is OnExhausted.GIVE_UP
+    for one in (tree.storage, tree.hub, tree.api):
+        assert one.backoff.on_exhausted is OnExhausted.ESCALATE
+
+
+def test_only_a_part_of_the_tree_can_give_up() -> None:
+    with pytest.raises(ConfigError, match=r"^\[session.backoff\] max_failures: no such key; there are min, "):
+        parse("[session]\nbackoff = {max_failures = 3}")
+    assert parse(
+        '[supervision.cells]\nbackoff.on_exhausted = "escalate"'
+    ).supervision.cells.backoff.policy() == (Backoff(0.2, 30, on_exhausted=OnExhausted.ESCALATE))
