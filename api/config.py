@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,6 +94,18 @@ def _one_of(default: StrEnum) -> Any:
             raise _refuse(" or ".join(f'"{member.value}"' for member in kind), value) from None
 
     return field(default=default, metadata={_CHECK: check})
+
+
+def _networks() -> Any:
+    def check(value: object) -> tuple[str, ...]:
+        try:
+            if isinstance(value, list | tuple):
+                return tuple(str(ip_network(network)) for network in value)
+        except ValueError:
+            pass
+        raise _refuse('a list of networks such as "10.0.0.0/8"', value)
+
+    return field(default=(), metadata={_CHECK: check})
 
 
 def _address(default: str) -> Any:
@@ -227,9 +240,21 @@ class Webhooks:
 
     connect_timeout: float = _seconds(5)
     timeout: float = _seconds(10)
-    connections: int = _whole(50, least=1)
+    connections: int = _whole(100, least=1)
+    parallel: int = _whole(4, least=1)
+    """Requests at once to one endpoint, each about another session."""
     backoff: BackoffTimes = BackoffTimes(min=1, max=600)
     give_up_after: float = _seconds(24 * 60 * 60)
+    """Since an event's first try."""
+    circuit_failures: int = _whole(5, least=1)
+    """In a row, from which on an endpoint is only probed."""
+    keep_deliveries: int = _whole(1000, least=1)
+    """Of each webhook: records of the delivered, and dead letters."""
+    keep_deliveries_for: float = _seconds(7 * 24 * 60 * 60)
+    allow_private: bool = _flag(default=False)
+    """Whether endpoints may have any address."""
+    allow_networks: tuple[str, ...] = _networks()
+    """Where they may be beside the public internet."""
 
 
 @frozen(kw_only=True)

@@ -24,8 +24,9 @@ from attrs import frozen
 
 from actors.apikeys import ADMIN_SCOPES, digest, mint
 from actors.cells import CellConfig, CellPool
-from actors.delivery import Schedule
+from actors.delivery import Retention, Schedule
 from actors.directory import Sessions
+from actors.egress import Egress
 from actors.hub import Hub, Publish
 from actors.session.actor import SessionActor
 from actors.session.inbound import Key, update_data
@@ -177,10 +178,17 @@ class _Tree:
             ),
             writer=self.writer,
             reads=self._reads,
-            schedule=Schedule(backoff=webhooks.backoff.policy(), give_up_after=webhooks.give_up_after),
+            schedule=Schedule(
+                backoff=webhooks.backoff.policy(),
+                give_up_after=webhooks.give_up_after,
+                circuit_failures=webhooks.circuit_failures,
+            ),
+            retention=Retention(count=webhooks.keep_deliveries, age=webhooks.keep_deliveries_for),
+            egress=Egress(allow_private=webhooks.allow_private, allow_networks=webhooks.allow_networks),
             timeout=webhooks.timeout,
             connect_timeout=webhooks.connect_timeout,
             connections=webhooks.connections,
+            parallel=webhooks.parallel,
             backoff=tree.webhooks.backoff.policy(),
             shutdown=tree.webhooks.shutdown,
             stats=stats.webhooks,

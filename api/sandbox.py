@@ -66,8 +66,17 @@ async def run(config: Config, data: Path) -> None:
 
 
 def _on(network: "Network", config: Config) -> Config:
-    """The configuration on this network, where all that a new device is sent is there at once."""
-    return attrs.evolve(config, whatsapp=network.whatsapp, session=attrs.evolve(config.session, settling=0.5))
+    """The configuration on this network, where all that a new device is sent is there at once.
+
+    Whoever tries things out has the webhooks' endpoints on this machine too.
+    """
+    webhooks = config.webhooks
+    return attrs.evolve(
+        config,
+        whatsapp=network.whatsapp,
+        session=attrs.evolve(config.session, settling=0.5),
+        webhooks=attrs.evolve(webhooks, allow_networks=(*webhooks.allow_networks, "127.0.0.0/8", "::1/128")),
+    )
 
 
 @frozen

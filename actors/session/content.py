@@ -1,6 +1,7 @@
 """A WhatsApp message's content as listeners are promised it: Baileys' field names, plain JSON values."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -98,9 +99,13 @@ def plain_content(message: Any) -> Content:
     if message.HasField("conversation"):  # nine messages of ten
         text = storable(message.conversation)
         return Content(kind="text", text=text, json={"conversation": text})
-    fields = [d.name for d, _ in message.ListFields() if d.name not in _ENVELOPE]
-    kind = next((_KINDS[name] for name in fields if name in _KINDS), "other")
+    kind = kind_of(descriptor.name for descriptor, _ in message.ListFields())
     return Content(kind=kind, text=_text_of(message), json=_baileys(MessageToDict(message)))
+
+
+def kind_of(parts: Iterable[str]) -> str:
+    """The kind of a message with parts of these names, as Baileys' `message` has them for keys."""
+    return next((_KINDS[name] for name in parts if name in _KINDS), "other")
 
 
 def _read_protocol(protocol: Any) -> Revoked | Edited | None:

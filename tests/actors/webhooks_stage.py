@@ -13,11 +13,13 @@ import trio
 from attrs import frozen
 
 from actors.delivery import Schedule
+from actors.egress import Egress
 from actors.webhooks import Webhooks
 from runtime import Backoff, ChildSpec, ChildType, DynamicSupervisor, Ref, Supervisor
 from storage import Append, Committed, Event, Insert, NewEvent, Pool, Reads, Session, Webhook, Writer, Written
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+LOOPBACK = Egress(allow_networks=["127.0.0.0/8"])
 SOON = Schedule(backoff=Backoff(0.01, 0.05))
 
 
@@ -78,7 +80,7 @@ async def running(dsn: str, schedule: Schedule = SOON, **options: Any) -> AsyncI
         ),
         reads=Reads(pool),
         schedule=schedule,
-        **options,
+        **{"egress": LOOPBACK} | options,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(root.run)

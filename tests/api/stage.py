@@ -15,6 +15,7 @@ from attrs import define, field
 
 from actors.apikeys import mint
 from actors.directory import NewSession, Sessions
+from actors.egress import Egress
 from actors.errors import NoQr, SessionError
 from actors.hub import Hub, Publish
 from actors.session import messages as ask
@@ -194,6 +195,7 @@ async def running_api(
         writer=root.ref("writer"),
         reads=reads,
         stats=stats.webhooks,
+        egress=Egress(allow_networks=["127.0.0.0/8"]),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(root.run)
