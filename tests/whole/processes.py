@@ -263,6 +263,22 @@ async def gateway(folder: Path, network: Network, config: str = "") -> AsyncIter
                     await running.program.stop()
 
 
+async def start_sandbox(folder: Path, config: str = "") -> tuple[Running, Json]:
+    """A sandbox, with `config` as its supervisor.toml, and what it has left in its sandbox.json."""
+    described, file = folder / "data" / "sandbox.json", folder / "supervisor.toml"
+    before = described.stat().st_mtime if described.exists() else 0.0
+    file.write_text(config)
+    where = ("--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--config", str(file))
+    program = Running.start(folder / "log", "api", "sandbox", *where)
+
+    async def there() -> bool:
+        assert program.process.poll() is None, program.said()
+        return described.exists() and described.stat().st_mtime > before
+
+    await until(there, "sandbox.json", within=60)
+    return program, json.loads(described.read_text())
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs."""
     return _stat(pid) is not None

@@ -1,6 +1,5 @@
 """The commands a newcomer starts: `terzetto demo` and `terzetto sandbox`."""
 
-import json
 import os
 import stat
 import subprocess
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 import trio
 
-from tests.whole.processes import ROOT, Running, alive, descendants, until
+from tests.whole.processes import ROOT, alive, descendants, start_sandbox, until
 
 
 async def test_the_demo_shows_the_whole_main_job_and_ends_well() -> None:
@@ -41,10 +40,9 @@ async def test_the_demo_shows_the_whole_main_job_and_ends_well() -> None:
 
 
 async def test_a_sandbox_stops_on_ctrl_c_and_comes_back_on_the_same_data(tmp_path: Path) -> None:
-    first = await _sandbox(tmp_path)
+    first, found = await start_sandbox(tmp_path)
     described = tmp_path / "data" / "sandbox.json"
     assert stat.S_IMODE(described.stat().st_mode) == 0o600
-    found = json.loads(described.read_text())
     ana, budi = found["sessions"]
     assert set(ana) == {"id", "phone", "apiKey"}
     async with httpx.AsyncClient(base_url=found["url"], timeout=30) as http:
@@ -54,8 +52,7 @@ async def test_a_sandbox_stops_on_ctrl_c_and_comes_back_on_the_same_data(tmp_pat
         assert await first.stop() == 0
     assert [pid for pid in processes if alive(pid)] == []
 
-    second = await _sandbox(tmp_path)
-    again = json.loads(described.read_text())
+    second, again = await start_sandbox(tmp_path)
     assert again["adminKey"] == found["adminKey"]
     assert again["sessions"] == found["sessions"]
     async with httpx.AsyncClient(base_url=again["url"], timeout=30) as http:
@@ -73,21 +70,6 @@ async def test_a_sandbox_stops_on_ctrl_c_and_comes_back_on_the_same_data(tmp_pat
         assert names.count("session.paired") == 2, "a session paired again"
         assert (await http.get("/api/loopback/phones", headers=admin)).status_code == 200
     await second.stop()
-
-
-async def _sandbox(folder: Path) -> Running:
-    described = folder / "data" / "sandbox.json"
-    before = described.stat().st_mtime if described.exists() else 0.0
-    sandbox = Running.start(
-        folder / "log", "api", "sandbox", "--data", str(folder / "data"), "--listen", "127.0.0.1:0"
-    )
-
-    async def there() -> bool:
-        assert sandbox.process.poll() is None, sandbox.said()
-        return described.exists() and described.stat().st_mtime > before
-
-    await until(there, "sandbox.json", within=60)
-    return sandbox
 
 
 async def _send(http: httpx.AsyncClient, sender: dict[str, Any], receiver: dict[str, Any], text: str) -> None:
