@@ -132,12 +132,16 @@ class TreeView:
         shown = [
             _drawn(self._heading(then, columns), columns, colour),
             _drawn([(_DIM, _columns(_name_width(self._names(), columns)))], columns, colour),
-            *(_drawn(row.parts, columns, colour, chosen=row is rows[at]) for row in body),
+            *(_drawn(self._faded(row.parts), columns, colour, chosen=row is rows[at]) for row in body),
             *[""] * (self._height - len(body)),
             _drawn(self._footing(then), columns, colour),
             _drawn([(_DIM, _KEYS)], columns, colour),
         ]
         return shown[:height]
+
+    def _faded(self, parts: tuple[Part, ...]) -> Iterable[Part]:
+        """Without its colours while it is not known to be so still."""
+        return ((_DIM, text) for _, text in parts) if self.trouble else parts
 
     def _heading(self, now: datetime, columns: int) -> list[Part]:
         counts: dict[str, int] = {}

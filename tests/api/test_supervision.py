@@ -464,3 +464,10 @@ async def until(is_so: Any, *, within: float = 20.0) -> None:
     with trio.fail_after(within):
         while not await is_so():
             await trio.sleep(0.02)
+
+
+async def test_a_gateway_that_is_no_sandbox_has_no_faults_to_make(stage: Stage) -> None:
+    await sessions(stage, "ana")
+    for fault in ("crash", "wedge"):
+        answer = await stage.client.post(f"/api/loopback/actors/ana/{fault}", json={"seconds": 5})
+        assert (answer.status_code, answer.json()["code"]) == (404, "route_not_found")
