@@ -74,7 +74,7 @@ def test_notes_are_words_too() -> None:
 
 async def test_a_group_shows_each_of_its_errors() -> None:
     async def fail(error: Exception) -> None:
-        raise error  # noqa: TRY301 - so that it has a traceback
+        raise error
 
     try:
         async with trio.open_nursery() as nursery:
