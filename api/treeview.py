@@ -5,8 +5,9 @@ Nothing here knows of a terminal or a connection: messages and keys go in, lines
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from attrs import Factory, define, field, frozen
@@ -36,7 +37,8 @@ class Row:
     path: str
     number: int
     """0 is the node's own line."""
-    parts: tuple[Part, ...]
+    parts: Callable[[], Iterable[Part]]
+    """Asked only of what is in sight: a tree may have thousands of nodes."""
 
 
 @define(eq=False)
@@ -132,14 +134,14 @@ class TreeView:
         shown = [
             _drawn(self._heading(then, columns), columns, colour),
             _drawn([(_DIM, _columns(_name_width(self._names(), columns)))], columns, colour),
-            *(_drawn(self._faded(row.parts), columns, colour, chosen=row is rows[at]) for row in body),
+            *(_drawn(self._faded(row.parts()), columns, colour, chosen=row is rows[at]) for row in body),
             *[""] * (self._height - len(body)),
             _drawn(self._footing(then), columns, colour),
             _drawn([(_DIM, _KEYS)], columns, colour),
         ]
         return shown[:height]
 
-    def _faded(self, parts: tuple[Part, ...]) -> Iterable[Part]:
+    def _faded(self, parts: Iterable[Part]) -> Iterable[Part]:
         """Without its colours while it is not known to be so still."""
         return ((_DIM, text) for _, text in parts) if self.trouble else parts
 
@@ -205,14 +207,15 @@ class TreeView:
         rows: list[Row] = []
         for path, lead, past in self._walk():
             node = self.nodes[path]
-            hidden = _hidden(path, below) if path in self.folded else []
-            rows.append(
-                Row(path, 0, _node_parts(node, lead, width, now, [self.nodes[each] for each in hidden]))
-            )
+            hidden = [self.nodes[each] for each in _hidden(path, below)] if path in self.folded else []
+            rows.append(Row(path, 0, partial(_node_parts, node, lead, width, now, hidden)))
             if path in self.opened:
                 told = _detail(node, self.opened[path], now, columns - len(past) - 2)
                 margin = past + ("│ " if below.get(path) and path not in self.folded else "  ")
-                rows += [Row(path, number, ((_DIM, margin), *parts)) for number, parts in enumerate(told, 1)]
+                rows += [
+                    Row(path, number, partial(list[Part], [(_DIM, margin), *parts]))
+                    for number, parts in enumerate(told, 1)
+                ]
         return rows
 
 
@@ -251,7 +254,7 @@ def _columns(width: int) -> str:
     return f"{'':{width}} {'state':12} {'since':>8} {'↻':>3} {'mail/peak':>9} {'busy':>4}  now, last exit"
 
 
-def _node_parts(node: Json, lead: str, width: int, now: datetime, hidden: list[Json]) -> tuple[Part, ...]:
+def _node_parts(node: Json, lead: str, width: int, now: datetime, hidden: list[Json]) -> list[Part]:
     colour = _health(node, now)
     symbol = SYMBOLS.get(node["state"], AT_REST)
     room = max(1, width - len(lead) - 2)
@@ -276,7 +279,7 @@ def _node_parts(node: Json, lead: str, width: int, now: datetime, hidden: list[J
         worst = [_health(each, now) for each in hidden]
         shade = _BAD if _BAD in worst else _WARN if _WARN in worst else _DIM
         parts.append((shade, f"+{len(hidden)} folded"))
-    return tuple(parts)
+    return parts
 
 
 def _remarks(node: Json, now: datetime, *, short: bool) -> list[Part]:
