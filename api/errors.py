@@ -16,6 +16,7 @@ from attrs import field, frozen
 from werkzeug.exceptions import HTTPException
 
 from actors import errors as session
+from actors.egress import UrlForbidden
 from api import refusals
 from runtime import ActorDied, ActorGone, CallTimeout, ChildRunning, MailboxFull, NotAnActor, NotRunning
 from storage.errors import BadQuery, DatabaseUnavailable, WriteRefused
@@ -68,6 +69,9 @@ _TABLE: dict[type[Exception], _Row] = {
     ),
     refusals.NoSuchRoute: _Row(404, "route_not_found", "Not found", "There is nothing at this path."),
     refusals.NotFound: _Row(404, "{kind}_not_found", "No such {kind}", "There is no such {kind}."),
+    UrlForbidden: _Row(
+        422, "url_forbidden", "This URL may not be requested", "The URL may not be requested: {reason}."
+    ),
     # The key
     refusals.KeyMissing: _unauthorised("key_missing", "Send an API key in the header x-api-key."),
     refusals.KeyInvalid: _unauthorised("key_invalid", "This API key is not known."),

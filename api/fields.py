@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, NewType
 from urllib.parse import urlsplit
 
+from actors.session.content import KINDS
+
 Text = NewType("Text", str)
 """A message's text: 1 to 65,536 characters."""
 Name = NewType("Name", str)
@@ -35,6 +37,10 @@ Secret = NewType("Secret", str)
 """A Standard Webhooks secret: `whsec_` and 24 to 64 bytes in base64."""
 HttpHeaders = NewType("HttpHeaders", dict[str, str])
 """Up to 20 request headers that a webhook may carry."""
+Jids = NewType("Jids", tuple[str, ...])
+"""1 to 100 JIDs."""
+MessageTypes = NewType("MessageTypes", tuple[str, ...])
+"""1 to 30 kinds of messages, as `type` of a stored message has them."""
 JsonObject = NewType("JsonObject", dict[str, Any])
 """Any JSON object of at most 16 kB that PostgreSQL can store."""
 Count = NewType("Count", int)
@@ -256,6 +262,21 @@ def _http_headers(value: Any) -> HttpHeaders:
     return HttpHeaders(value)
 
 
+def _jids(value: Any) -> Jids:
+    if not isinstance(value, list) or not 1 <= len(value) <= 100:
+        raise MismatchError("expected an array of 1 to 100 JIDs")
+    for number, jid in enumerate(value):
+        if not is_jid(text(jid)):
+            raise MismatchError("expected a JID", path=str(number))
+    return Jids(tuple(value))
+
+
+def _message_types(value: Any) -> MessageTypes:
+    if not isinstance(value, list) or not value or not set(map(text, value)) <= KINDS:
+        raise MismatchError(f"expected an array with any of {', '.join(sorted(KINDS))}")
+    return MessageTypes(tuple(value))
+
+
 def _json_object(value: Any) -> JsonObject:
     if not isinstance(value, dict):
         raise MismatchError("expected an object")
@@ -312,6 +333,8 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     EventName: _event_name,
     Secret: _secret,
     HttpHeaders: _http_headers,
+    Jids: _jids,
+    MessageTypes: _message_types,
     JsonObject: _json_object,
     Count: lambda value: integer(value, 1, 100_000),
     Seconds: lambda value: integer(value, 0, 30 * 86400),

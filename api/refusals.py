@@ -77,7 +77,7 @@ class AddressDenied(Refusal):
 
 @frozen
 class NotFound(Refusal):
-    """There is no such thing; `kind` is message, webhook, key or child."""
+    """There is no such thing; `kind` is message, webhook, delivery, key or child."""
 
     kind: str
     id: str

@@ -42,6 +42,10 @@ _KINDS = {
     "reactionMessage": "reaction",
 }
 
+OTHER = "other"
+KINDS = frozenset({*_KINDS.values(), OTHER})
+"""What a message may be."""
+
 
 @frozen(kw_only=True)
 class Content:
@@ -105,7 +109,7 @@ def plain_content(message: Any) -> Content:
 
 def kind_of(parts: Iterable[str]) -> str:
     """The kind of a message with parts of these names, as Baileys' `message` has them for keys."""
-    return next((_KINDS[name] for name in parts if name in _KINDS), "other")
+    return next((_KINDS[name] for name in parts if name in _KINDS), OTHER)
 
 
 def _read_protocol(protocol: Any) -> Revoked | Edited | None:

@@ -25,6 +25,8 @@ class Endpoint:
     """Answers with what `answer` gives for the number of the request, from 0; None: never answers."""
 
     answer: Callable[[int], int | None] = lambda _: 200
+    answer_to: Callable[[bytes], int] | None = None
+    """Goes before it: by the request's body."""
     answer_body: bytes = b"ok"
     requests: list[Request] = field(factory=list)
     connections: int = 0
@@ -57,7 +59,7 @@ class Endpoint:
                 body = b""
                 while isinstance(part := await receive(), h11.Data):
                     body += part.data
-                status = self.answer(len(self.requests))
+                status = self.answer_to(body) if self.answer_to else self.answer(len(self.requests))
                 headers = {name.decode(): value.decode() for name, value in request.headers}
                 self.requests.append(Request(request.target.decode(), headers, body, status or 0))
                 async with self._arrived:

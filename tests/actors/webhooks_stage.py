@@ -16,7 +16,20 @@ from actors.delivery import Schedule
 from actors.egress import Egress
 from actors.webhooks import Webhooks
 from runtime import Backoff, ChildSpec, ChildType, DynamicSupervisor, Ref, Supervisor
-from storage import Append, Committed, Event, Insert, NewEvent, Pool, Reads, Session, Webhook, Writer, Written
+from storage import (
+    Append,
+    Committed,
+    Event,
+    Insert,
+    Json,
+    NewEvent,
+    Pool,
+    Reads,
+    Session,
+    Webhook,
+    Writer,
+    Written,
+)
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 LOOPBACK = Egress(allow_networks=["127.0.0.0/8"])
@@ -40,13 +53,12 @@ class Stage:
 
     async def happen(self, *names: str, session_id: str = "s1") -> list[Event]:
         """Append events to a session's log, one commit each."""
-        events: list[Event] = []
-        for name in names:
-            written: Written = await self.writer.call(
-                Append(session_id, (NewEvent(name, {"n": len(events)}),))
-            )
-            events += written.events
-        return events
+        return [await self.append(session_id, name, {"n": n}) for n, name in enumerate(names)]
+
+    async def append(self, session_id: str, name: str, data: Json) -> Event:
+        """Append an event with this data."""
+        written: Written = await self.writer.call(Append(session_id, (NewEvent(name, data),)))
+        return written.events[0]
 
     async def webhook(self, url: str, **more: Any) -> Webhook:
         """A new webhook, told of what happens from now on."""

@@ -1,5 +1,6 @@
 """Webhooks over HTTP: made, changed and forgotten; the deliveries themselves have tests of their own."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -112,3 +113,104 @@ async def test_what_could_not_work_is_refused(stage: Stage) -> None:
             answer = await own.post("/api/webhooks", json=body)
             assert answer.status_code == 400, body
             assert [error["path"] for error in answer.json()["errors"]] == [path]
+
+
+async def test_what_became_of_an_event_is_listed_and_it_can_be_sent_again(stage: Stage) -> None:
+    async with (
+        await stage.session("ana") as own,
+        await stage.session("budi") as budi,
+        endpoint() as (url, got),
+    ):
+        made = await own.post("/api/webhooks", json={"url": url})
+        path = f"/api/webhooks/{made.json()['webhook']['id']}"
+        await stage.event("ana", 1)
+        with trio.fail_after(5):
+            sent = json.loads(await got.receive())
+            while not (listed := (await own.get(f"{path}/deliveries")).json())["deliveries"]:
+                await trio.sleep(0.01)
+        (delivery,) = listed["deliveries"]
+        assert (delivery["id"], delivery["status"], delivery["attempts"]) == (sent["eventId"], "delivered", 1)
+        assert delivery["response"] == {"status": 200, "body": ""}
+        assert (await own.get(f"{path}/deliveries?status=dead,failing")).json()["deliveries"] == []
+        assert (await own.get(f"{path}/deliveries?status=gone")).json()["code"] == "validation_failed"
+        again = await own.post(f"{path}/deliveries/{sent['eventId']}/redeliver")
+        assert (again.status_code, again.json()["attempts"]) == (200, 2)
+        assert json.loads(await got.receive()) == sent
+        for wrong in (f"{path}/deliveries/evt_none/redeliver", f"{path}x/deliveries/x/redeliver"):
+            assert (await own.post(wrong)).status_code == 404
+        assert (await budi.get(f"{path}/deliveries")).json()["code"] == "webhook_not_found"
+
+
+async def test_a_test_event_tells_at_once_how_it_went(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        async with endpoint() as (url, got):
+            made = await own.post("/api/webhooks", json={"url": url, "active": False})
+            path = f"/api/webhooks/{made.json()['webhook']['id']}"
+            outcome = (await own.post(f"{path}/test")).json()
+            assert (outcome["delivered"], outcome["error"]) == (True, None)
+            assert outcome["response"] == {"status": 200, "body": ""}
+            sent = json.loads(got.receive_nowait())
+            assert (sent["sessionId"], sent["event"]) == ("ana", "webhook.test")
+        outcome = (await own.post(f"{path}/test")).json()
+        assert (outcome["delivered"], outcome["response"]) == (False, None)
+        assert outcome["error"] in {"no connection", "the connection broke off"}
+
+
+async def test_what_happened_before_can_be_replayed_from_a_cursor_or_a_time(stage: Stage) -> None:
+    async with await stage.session("ana") as own, endpoint() as (url, got):
+        for number in range(4):
+            await stage.event("ana", number)
+        events = (await own.get("/api/events?events=messages.upsert")).json()["events"]
+        made = await own.post("/api/webhooks", json={"url": url, "events": ["messages.upsert"]})
+        path = f"/api/webhooks/{made.json()['webhook']['id']}/replay"
+        for body, expected in [
+            ({"after": events[0]["cursor"], "until": events[2]["cursor"]}, [1, 2]),
+            ({"after": "2020-01-01T00:00:00Z"}, [0, 1, 2, 3]),
+        ]:
+            answer = await own.post(path, json=body)
+            assert answer.status_code == 202
+            with trio.fail_after(5):
+                numbers = [json.loads(await got.receive())["data"]["number"] for _ in expected]
+            assert numbers == expected
+        wrong = await own.post(path, json={"after": "yesterday"})
+        assert [error["path"] for error in wrong.json()["errors"]] == ["after"]
+
+
+async def test_where_nobody_else_may_go_a_webhook_may_not_either(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        made = (await own.post("/api/webhooks", json=NEW)).json()
+        for url in (
+            "http://169.254.169.254/latest",
+            "http://10.0.0.7/",
+            "http://0xa000007/",
+            "http://[::1]/",
+        ):
+            for answer in (
+                await own.post("/api/webhooks", json={"url": url}),
+                await own.patch(f"/api/webhooks/{made['webhook']['id']}", json={"url": url}),
+            ):
+                assert (answer.status_code, answer.json()["code"]) == (422, "url_forbidden")
+
+
+async def test_filters_are_checked_kept_and_taken_back(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        filters = {"chats": ["628110000002@s.whatsapp.net"], "fromMe": False, "types": ["text", "image"]}
+        made = (await own.post("/api/webhooks", json={**NEW, "filters": filters})).json()
+        webhook = made["webhook"]
+        assert webhook["filters"] == filters
+        assert webhook["circuit"] == {"state": "closed", "failures": 0, "openedAt": None}
+        assert (webhook["sessionsHeld"], webhook["replay"]) == (0, None)
+        path = f"/api/webhooks/{webhook['id']}"
+        assert (await own.patch(path, json={"filters": {"fromMe": True}})).json()["filters"] == {
+            "fromMe": True
+        }
+        assert (await own.patch(path, json={"filters": None})).json()["filters"] == {}
+        bad: tuple[dict[str, Any], ...] = (
+            {"chats": ["nobody"]},
+            {"types": ["smoke"]},
+            {"types": []},
+            {"fromMe": 1},
+            {"more": 1},
+        )
+        for wrong in bad:
+            assert (await own.patch(path, json={"filters": wrong})).status_code == 400
