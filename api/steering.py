@@ -17,6 +17,7 @@ from runtime import (
     NotRunning,
     Restart,
     StartFailed,
+    State,
     Supervisor,
 )
 from runtime.states import AT_REST, DUE
@@ -106,7 +107,7 @@ def _check(place: Place, act: Act) -> None:
         raise NotSteerable("The gateway needs this part to be steered at all.")
     if act in {Act.RESTART, Act.START} and place.spec.restart is Restart.TEMPORARY:
         raise NotSteerable("This child is temporary: it is made anew when it is needed, and never restarted.")
-    if act is Act.STOP and place.info.state in AT_REST and place.info.state != "failed":
+    if act is Act.STOP and place.info.state in AT_REST and place.info.state is not State.FAILED:
         raise ChildNotRunning(place.path, str(place.info.state))
 
 
