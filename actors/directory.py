@@ -106,13 +106,20 @@ class Sessions:
         except ChildNotFound:
             raise SessionNotFound(session_id=session_id) from None
 
-    async def revive(self, session_id: str) -> None:
-        """Start the actor again if its crashes made the supervisor give it up. Raises SessionNotFound."""
+    async def revive(self, session_id: str) -> bool:
+        """Start the session's actor if it does not run: given up, stopped by hand, or never come up.
+
+        Gives whether it had to. Raises SessionNotFound, StartFailed.
+        """
         try:
-            if self.supervisor.which_child(session_id).state is State.FAILED:
-                await self.supervisor.restart_child(session_id)
+            if self.supervisor.which_child(session_id).state not in {State.FAILED, State.STOPPED}:
+                return False
+            await self.supervisor.restart_child(session_id)
         except ChildNotFound:
-            raise SessionNotFound(session_id=session_id) from None
+            if await self.reads.session(session_id) is None:
+                raise SessionNotFound(session_id=session_id) from None
+            await self.supervisor.start_child(session_id, session_id)
+        return True
 
     async def _start(self, session_id: str) -> None:
         try:

@@ -8,7 +8,7 @@ from attrs import frozen
 from quart import Blueprint, Response
 
 from actors.directory import NewSession
-from actors.errors import SessionNotFound
+from actors.errors import AlreadyRunning, SessionNotFound
 from actors.session.messages import GetStatus, Logout, RestartClient, SessionStatus, Start, Stop
 from api.access import Scope, admit, admit_to_session
 from api.answers import answer, no_content
@@ -134,8 +134,13 @@ async def start(session_id: str | None = None) -> Response:
     """Run, and stay running."""
     session_id = await admit_to_session(Scope.CONTROL, session_id)
     async with recorded("session.start", session_id):
-        await services().sessions.revive(session_id)
-        return await _asked(session_id, Start())
+        revived = await services().sessions.revive(session_id)
+        try:
+            return await _asked(session_id, Start())
+        except AlreadyRunning:
+            if not revived:  # or else it runs because its actor has just come back
+                raise
+            return answer(_status_view(await _status(session_id)))
 
 
 @on_session(routes, "POST", "/stop")

@@ -158,6 +158,16 @@ async def test_a_session_that_keeps_crashing_fails_alone_and_is_started_by_hand(
     await sandbox.send("ana", "budi", "started again")
 
 
+async def test_a_session_whose_actor_was_stopped_by_hand_starts_when_it_is_told_to(sandbox: Sandbox) -> None:
+    await sandbox.call("POST", "/api/tree/sessions/ana/stop")
+    await sandbox.until_state("sessions/ana", "stopped")
+    status = await sandbox.call("POST", "/api/sessions/ana/start")
+    assert status["actual"] in {"starting", "connected"}
+    await sandbox.until_connected("ana")
+    refused = await sandbox.call("POST", "/api/sessions/ana/start", status=409)
+    assert refused["code"] == "already_running"
+
+
 async def test_a_stuck_session_is_seen_with_its_stack_and_freed_by_a_restart(sandbox: Sandbox) -> None:
     before = await sandbox.tree()
     await sandbox.call("POST", "/api/loopback/actors/ana/wedge", {"seconds": 600}, status=202)
