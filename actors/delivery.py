@@ -40,7 +40,7 @@ class Schedule:
 
 @frozen(kw_only=True)
 class Retention:
-    """Which deliveries are kept of each webhook, those still being tried aside."""
+    """Which deliveries are kept of each webhook; it should be longer than they are tried."""
 
     count: int = 1000
     """The newest of those delivered, and of the dead letters."""

@@ -126,7 +126,7 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         except trio.TooSlowError:
             raise httpcore.ConnectTimeout from None
         except (OSError, UnicodeError):
-            raise httpcore.ConnectError("the name was not found") from None
+            raise httpcore.ConnectError(_NO_NAME) from None
         address = self._egress.permitted([ip_address(str(each[4][0]).partition("%")[0]) for each in found])
         return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
 
@@ -134,6 +134,7 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         await trio.sleep(seconds)
 
 
+_NO_NAME = "the name was not found"
 _FAILURES = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -158,12 +159,21 @@ def _words(error: BaseException) -> str:
             return "no answer in time"
         case httpcore.ConnectTimeout():
             return "no connection in time"
+        case httpcore.ConnectError(args=(text,)) if text == _NO_NAME:
+            return _NO_NAME
         case httpcore.ConnectError():
-            return "no connection"
+            return "the certificate is not trusted" if _untrusted(error) else "no connection"
         case httpcore.RemoteProtocolError() | httpcore.ReadError():
             return "the connection broke off"
         case _:
             return type(error).__name__
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    """Whether the endpoint's certificate is at the bottom of it."""
+    return error is not None and (
+        isinstance(error, ssl.SSLCertVerificationError) or _untrusted(error.__cause__ or error.__context__)
+    )
 
 
 def _problem(status: int) -> str | None:

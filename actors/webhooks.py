@@ -185,7 +185,7 @@ class Webhooks:
 
     async def _start(self, webhook_id: str) -> None:
         # While the database is away the courier will see for itself.
-        with suppress(DatabaseUnavailable):
+        with trio.move_on_after(10), suppress(DatabaseUnavailable):
             webhook = await self.reads.webhook(webhook_id)
             if webhook is None or not webhook.active:
                 return

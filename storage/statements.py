@@ -93,11 +93,15 @@ STORE_DELIVERIES = """
 """
 
 TRIM_DELIVERIES = """
-    DELETE FROM deliveries d USING (VALUES ('delivered'), ('dead')) AS settled (status)
-    WHERE d.webhook_id = %(webhook_id)s AND d.status = settled.status AND (
-        d.last_attempt_at < %(before)s OR d.last_attempt_at <= (
-            SELECT last_attempt_at FROM deliveries
-            WHERE webhook_id = %(webhook_id)s AND status = settled.status
+    DELETE FROM deliveries d
+    WHERE d.webhook_id = %(webhook_id)s AND (
+        d.last_attempt_at < %(before)s
+        OR d.status = 'delivered' AND d.last_attempt_at <= (
+            SELECT last_attempt_at FROM deliveries WHERE webhook_id = %(webhook_id)s AND status = 'delivered'
+            ORDER BY last_attempt_at DESC OFFSET %(keep)s LIMIT 1
+        )
+        OR d.status = 'dead' AND d.last_attempt_at <= (
+            SELECT last_attempt_at FROM deliveries WHERE webhook_id = %(webhook_id)s AND status = 'dead'
             ORDER BY last_attempt_at DESC OFFSET %(keep)s LIMIT 1
         )
     )

@@ -147,9 +147,9 @@ class StoreDelivery:
 
 @frozen(kw_only=True)
 class TrimDeliveries:
-    """Forget a webhook's old deliveries: all but the newest `keep` of each outcome, and those before a time.
+    """Forget a webhook's deliveries that were last tried before a time.
 
-    What is still being tried stays.
+    And of those delivered, and of those given up, all but the newest `keep`.
     """
 
     webhook_id: str
