@@ -21,12 +21,12 @@ import psycopg
 import trio
 from attrs import define, field
 from psycopg.rows import dict_row
-from trio_websocket import open_websocket_url
 
 from api.running import Running, find
 from api.sandbox import FILE
 from api.server import Server
 from api.tree import render
+from api.websocket import open_websocket
 from storage import embedded_postgres
 
 START_TIMEOUT = 60.0  # seconds for the sandbox to be there
@@ -378,7 +378,7 @@ async def _follow(
     url: str, line: Line, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Collect what a session's WebSocket brings."""
-    async with open_websocket_url(url, extra_headers=[(b"x-api-key", line.key.encode())]) as socket:
+    async with open_websocket(url, [("x-api-key", line.key)]) as socket:
         task_status.started()
         while True:
             line.events.append(json.loads(await socket.get_message()))

@@ -11,14 +11,13 @@ from trio_websocket import (
     ConnectionRejected,
     HandshakeError,
     WebSocketConnection,
-    open_websocket_url,
 )
 
 from api.running import NotRunningError, Running, refusal
+from api.websocket import open_websocket
 from runtime import Backoff
 
 _WAITS = Backoff(0.2, 10)
-_LARGEST = 64 * 1024 * 1024  # bytes: a history's events can be long, and so can a tree
 _SILENCE = 30.0  # seconds until the connection is asked whether it lives
 _PATIENCE = 10.0  # seconds that it has to say so
 
@@ -36,11 +35,9 @@ async def hear(
     begun = False
     while True:
         address = f"{running.url.rstrip('/').replace('http', 'ws', 1)}{path()}"
-        key = [(b"x-api-key", running.admin_key.encode())]
+        key = [("x-api-key", running.admin_key)]
         try:
-            async with open_websocket_url(
-                address, extra_headers=key, max_message_size=_LARGEST
-            ) as connection:
+            async with open_websocket(address, key) as connection:
                 begun, failures = True, 0
                 while True:
                     heard(json.loads(await _message(connection)))
@@ -50,7 +47,7 @@ async def hear(
                 raise NotRunningError(reason) from None
         except ConnectionClosed as error:
             reason = f"closed with {error.reason.code}" if error.reason else "closed"
-        except (HandshakeError, trio.BrokenResourceError, trio.TooSlowError) as error:
+        except (HandshakeError, OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
             reason = str(error.__cause__ or error) or type(error).__name__
         if not begun:
             raise NotRunningError(f"no gateway answers at {running.url}: {reason}")

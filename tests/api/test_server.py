@@ -10,9 +10,9 @@ import pytest
 import trio
 import trio.testing
 from quart_trio import QuartTrio
-from trio_websocket import open_websocket_url
 
 from api.server import Server
+from api.websocket import open_websocket
 
 UPGRADE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -212,7 +212,7 @@ async def test_http_2_is_not_spoken() -> None:
 async def test_a_websocket_works_and_a_quiet_one_that_answers_pings_stays() -> None:
     async with (
         serving(read_timeout=0.3, websocket_ping_interval=0.1) as (host, port),
-        open_websocket_url(f"ws://{host}:{port}/ws") as websocket,
+        open_websocket(f"ws://{host}:{port}/ws") as websocket,
     ):
         await trio.sleep(0.8)
         await websocket.send_message("still here")

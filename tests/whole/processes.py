@@ -15,7 +15,9 @@ from typing import Any
 import httpx
 import trio
 from attrs import define, field
-from trio_websocket import WebSocketConnection, wrap_client_stream
+from trio_websocket import WebSocketConnection
+
+from api.websocket import open_websocket
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]
@@ -203,17 +205,10 @@ class Gateway:
     @asynccontextmanager
     async def socket(self, session: Session, after: str | None = None) -> AsyncIterator[WebSocketConnection]:
         """A WebSocket that listens to the session's events, from now or from a cursor on."""
-        host, port = self.http.base_url.host, self.http.base_url.port
-        assert port is not None
-        headers = [(b"x-api-key", session.key.encode())]
-        resource = f"/api/ws?after={after}" if after else "/api/ws"
-        # trio-websocket leaves the stream of a connection that broke to the garbage collector.
-        async with await trio.open_tcp_stream(host, port) as stream, trio.open_nursery() as nursery:
-            socket = await wrap_client_stream(
-                nursery, stream, f"{host}:{port}", resource, extra_headers=headers
-            )
-            async with socket:
-                yield socket
+        url = f"{self.http.base_url}".replace("http", "ws", 1).rstrip("/") + "/api/ws"
+        url += f"?after={after}" if after else ""
+        async with open_websocket(url, [("x-api-key", session.key)]) as socket:
+            yield socket
 
     async def kill(self) -> None:
         """Kill -9, whatever it does."""
