@@ -356,6 +356,7 @@ class SessionActor(Actor):
     async def _live(self, notice: ClientNotice) -> None:
         """What counts only while the client that said it lives: replayed, it says nothing about the link."""
         event = notice.event
+        self._keeper.heard(notice.client)
         if is_sign_of_life(event):
             self._liveness.heard(notice.at)
         if isinstance(event, wa.TemporaryBan):

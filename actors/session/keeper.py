@@ -83,6 +83,11 @@ class Keeper:
             self._starting.cancel()
         self._put.send_nowait(step)
 
+    def heard(self, client: Client) -> None:
+        """A client that is being started has spoken before its start was confirmed: it is there."""
+        if self.client is None and self._starting is not None:
+            self.client = client
+
     def lost(self, client: Client) -> bool:
         """Whether this was the session's client; it is gone."""
         if client is not self.client:
@@ -128,6 +133,7 @@ class Keeper:
                     proxy=step.proxy,
                 )
         except CellError as error:
+            self.client = None
             log.warning("client_not_started session=%s error=%s", self.session_id, type(error).__name__)
             await self.session.cast(AttachFailed(str(error), isinstance(error, DeviceMissing)))
         finally:
