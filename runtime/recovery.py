@@ -93,9 +93,21 @@ class Recovery:
             if left is recovery:  # its time has not come
                 with left.waiting:
                     await trio.sleep_until(left.due)
-            recovery = left
             async with slot.lock:
+                recovery = self._first_due(left)
                 left = await self._carry_out(recovery)
+
+    def _first_due(self, recovery: Round) -> Round:
+        """Of the rounds whose time has come, the one whose children come first in start order.
+
+        Rounds that are due at one instant wake in no order of their own. Each that wakes does one: all are
+        done.
+        """
+        if self.strategy is Strategy.ONE_FOR_ONE:
+            return recovery
+        now = trio.current_time()
+        rounds = (slot.round for slot in self.children if slot.round is not None)
+        return next((each for each in rounds if each.due <= now), recovery)
 
     def _first_failed(self, slot: Slot) -> Slot:
         """Of the dead that nobody answers for yet, the first in start order; one recovery covers several.

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import HealthCheck, event, given, seed, settings
+from hypothesis import HealthCheck, event, example, given, seed, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -54,6 +54,12 @@ def told() -> None:
     print(f"\n{EXAMPLES} stories, MODEL_SEED={SEED}")  # noqa: T201 - shown when one fails, or with -s
 
 
+@example(  # two recoveries that are due at one instant
+    strategy=Strategy.REST_FOR_ONE,
+    intensity=100,
+    kinds={id_: (Restart.PERMANENT, id_ == "a") for id_ in IDS},
+    story=[("die", {"a"}, False), ("restart", "b"), ("die", {"b"}, False), ("pass", 1.5)],
+)
 @seed(SEED)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
