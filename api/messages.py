@@ -6,6 +6,7 @@ from attrs import frozen
 from quart import Blueprint, Response
 
 from actors.session.messages import MarkRead, SendText, Sent
+from actors.whatsapp.jid import PHONE, phone_jid
 from api.access import Scope, admit_to_session
 from api.answers import answer, no_content
 from api.bodies import body_as, query_as
@@ -133,7 +134,7 @@ def _jid(address: str | None) -> str | None:
     if address is None or is_jid(address):
         return address
     if is_phone(address):
-        return f"{address}@s.whatsapp.net"
+        return phone_jid(address)
     raise InvalidJid(address)
 
 
@@ -143,7 +144,7 @@ def _recipients(address: str | None) -> tuple[str, ...] | None:
     if jid is None:
         return None
     user, _, server = jid.partition("@")
-    return (jid, user) if server == "s.whatsapp.net" else (jid,)
+    return (jid, user) if server == PHONE else (jid,)
 
 
 def _statuses(names: frozenset[str] | None) -> tuple[MessageStatus, ...] | None:

@@ -10,6 +10,7 @@ from quart import Blueprint, Response
 from actors.directory import NewSession
 from actors.errors import AlreadyRunning, SessionNotFound
 from actors.session.messages import GetStatus, Logout, RestartClient, SessionStatus, Start, Stop
+from actors.whatsapp.jid import phone_jid
 from api.access import Scope, admit, admit_to_session
 from api.answers import answer, no_content
 from api.audit import recorded
@@ -223,7 +224,7 @@ def session_view(row: Session) -> Json:
         "desired": row.desired,
         "status": row.status,
         "statusSince": row.status_since,
-        "jid": row.jid and f"{row.phone}@s.whatsapp.net",  # the row has the device's
+        "jid": row.jid and phone_jid(str(row.phone)),  # the row has the device's
         "lid": row.lid,
         "phone": row.phone,
         "pushName": row.push_name,

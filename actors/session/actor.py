@@ -52,6 +52,7 @@ from actors.session.stats import AllSessionStats
 from actors.whatsapp import events as wa
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
 from actors.whatsapp.errors import CellError
+from actors.whatsapp.jid import phone_jid
 from runtime import Actor, Exit, Ref, Reply
 from storage.reads import Reads
 from storage.rows import Json, Session
@@ -263,7 +264,7 @@ class SessionActor(Actor):
 
     def own_jid(self) -> str:
         """The account's phone-number JID."""
-        return f"{self._row.phone}@s.whatsapp.net"
+        return phone_jid(str(self._row.phone))
 
     def _status(self) -> ask.SessionStatus:
         client, paired = self._keeper.client, self._machine.paired and self._row.phone is not None
@@ -391,7 +392,7 @@ class SessionActor(Actor):
         changes = {name: value for name, value in known.items() if getattr(self._row, name) != value}
         if changes:
             paired = "jid" in changes
-            data = {"jid": f"{known['phone']}@s.whatsapp.net", "lid": event.lid, "phone": known["phone"]}
+            data = {"jid": phone_jid(str(known["phone"])), "lid": event.lid, "phone": known["phone"]}
             await self._change(changes, (NewEvent("session.paired", data),) if paired else ())
 
     async def _stored_settings(self) -> Json:

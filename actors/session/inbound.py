@@ -23,13 +23,14 @@ from actors.whatsapp.events import (
     ReceiptKind,
     UndecryptableMessage,
 )
+from actors.whatsapp.jid import PHONE
 from storage.ids import new_id
 from storage.rows import Json, Message, MessageStatus
 from storage.writes import Append, NewEvent, StoreMessage, UpdateMessage
 
 ContentWrite = StoreMessage | UpdateMessage | Append
 
-PHONE_SERVER = "@s.whatsapp.net"
+PHONE_SERVER = f"@{PHONE}"
 
 
 @frozen(kw_only=True)

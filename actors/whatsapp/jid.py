@@ -8,10 +8,15 @@ from typing import Any
 
 from .proto import neonize
 
-__all__ = ["device_text", "to_proto", "to_text"]
+__all__ = ["PHONE", "device_text", "phone_jid", "to_proto", "to_text"]
 
 PHONE = "s.whatsapp.net"
 LID = "lid"
+
+
+def phone_jid(phone: str) -> str:
+    """The address of the account with this phone number (digits)."""
+    return f"{phone}@{PHONE}"
 
 
 def to_text(jid: Any) -> str | None:
