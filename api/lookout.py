@@ -34,8 +34,8 @@ class Lookout:
     """How often it looked."""
     pause: float = field(default=INTERVAL, init=False)
     """Seconds until it is worth asking again."""
+    moments: Moments = field(factory=Moments, init=False)
     _views: Views = field(factory=dict, init=False)
-    _moments: Moments = field(factory=Moments.now, init=False)
     _good_until: float = field(default=0.0, init=False)
 
     def look(self) -> Views:
@@ -44,8 +44,8 @@ class Lookout:
         if now < self._good_until:
             return self._views
         began = time.perf_counter()
-        self._moments = self._moments.kept_right()
-        new = flat(self.root.tree(now), now, self._moments, self.cells())
+        self.moments.keep_right()
+        new = flat(self.root.tree(now), now, self.moments, self.cells())
         last = self._views
         self._views = {path: last[path] if last.get(path) == view else view for path, view in new.items()}
         self.looks += 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import trio
-from attrs import frozen
+from attrs import define, field
 
 from actors.cells import Cell
 from actors.envelope import stamp
@@ -15,20 +15,22 @@ from storage.rows import Json
 _MB = 1024 * 1024
 
 
-@frozen
+def _zero() -> float:
+    return datetime.now(UTC).timestamp() - trio.current_time()
+
+
+@define(eq=False)
 class Moments:
-    """Turns times of the loop's clock into moments in UTC: where that clock's zero lies, in Unix seconds."""
+    """Turns times of the loop's clock into moments in UTC: one time is the same moment in every look."""
 
-    zero: float
+    zero: float = field(factory=_zero)
+    """Where that clock's zero lies, in Unix seconds."""
 
-    @classmethod
-    def now(cls) -> "Moments":
-        return cls(datetime.now(UTC).timestamp() - trio.current_time())
-
-    def kept_right(self) -> "Moments":
-        """Itself, unless the wall clock was set since: so the same time is the same moment in every look."""
-        present = Moments.now()
-        return present if abs(present.zero - self.zero) > 1 else self
+    def keep_right(self) -> None:
+        """Follow the wall clock if it was set since."""
+        present = _zero()
+        if abs(present - self.zero) > 1:
+            self.zero = present
 
     def of(self, clock: float | None) -> str | None:
         """The moment of a time, in ISO 8601."""

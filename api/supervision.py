@@ -38,7 +38,7 @@ async def tree() -> Response:
     """Every actor and supervisor."""
     await admit(Scope.ADMIN)
     root, now = services().root, trio.current_time()
-    shown = nested(root.tree(now), "", now, Moments.now(), services().cells())
+    shown = nested(root.tree(now), "", now, _moments(), services().cells())
     return answer(shown | {"settings": _restarting(root)})
 
 
@@ -112,6 +112,12 @@ async def dead_letters() -> Response:
     return answer({"count": letters.count, "letters": [attrs.asdict(letter) for letter in letters]})
 
 
+def _moments() -> Moments:
+    moments = services().lookout.moments
+    moments.keep_right()
+    return moments
+
+
 def _in_full(place: Place) -> Json:
     info, spec, now = place.info, place.spec, trio.current_time()
     node = next(child for child in place.supervisor.tree(now).children if child.id == place.id)
@@ -123,7 +129,7 @@ def _in_full(place: Place) -> Json:
         stacks = place.supervisor.stacks(place.id)[:_MOST_TASKS]
         tasks = [{"name": stack.name, "stack": stack.frames} for stack in stacks]
     cause = None if info.last_exit is None else info.last_exit.cause
-    return nested(node, place.path, now, Moments.now(), services().cells()) | {
+    return nested(node, place.path, now, _moments(), services().cells()) | {
         "traceback": None if cause is None else trace_of(cause),
         "tasks": tasks,
         "settings": settings,

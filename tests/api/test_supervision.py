@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_
 
 from actors.session.messages import GetStatus, Stop
 from api.lookout import INTERVAL
+from api.nodes import Moments
 from runtime import Actor, ChildSpec, Restart
 from storage.errors import DatabaseUnavailable
 from tests.api.stage import ADMIN_KEY, Stage, running_api
@@ -472,3 +474,16 @@ async def test_a_gateway_that_is_no_sandbox_has_no_faults_to_make(stage: Stage) 
     for fault in ("crash", "wedge"):
         answer = await stage.client.post(f"/api/loopback/actors/ana/{fault}", json={"seconds": 5})
         assert (answer.status_code, answer.json()["code"]) == (404, "route_not_found")
+
+
+async def test_every_look_dates_by_the_same_clock(stage: Stage) -> None:
+    """Clocks read anew for each look differ by microseconds, enough to turn a millisecond now and then."""
+    root = stage.services.root.tree(trio.current_time())
+    child = root.children[0]
+    stage.services.lookout.moments = moments = Moments(zero=time.time() - trio.current_time() + 0.5)
+    expected = [moments.of(root.since), moments.of(child.since)]
+    tree = (await stage.client.get("/api/tree")).json()
+    assert [tree["since"], tree["children"][0]["since"]] == expected
+    assert (await node(stage, child.id))["since"] == expected[1]
+    views = stage.services.lookout.look()
+    assert [views[""]["since"], views[child.id]["since"]] == expected
