@@ -1,4 +1,4 @@
-"""The one converter from JSON and query strings to attrs classes: strict, camelCase outside.
+"""The one converter between JSON or query strings and attrs classes: strict, camelCase outside.
 
 Nothing is coerced: a number is no string and `1` is no `true`. Unknown fields are refused. A failure names
 every bad field with its path and what was expected there.
@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, IterableValidationError
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from api.fields import CHECKS, MismatchError
 from api.refusals import FieldError, ValidationFailed
@@ -33,6 +33,11 @@ def structure_given(value: Any, into: type[T]) -> dict[str, Any]:
     return {a.name: getattr(checked, a.name) for a in attrs.fields(into) if camel(a.name) in value}
 
 
+def unstructure(view: Any) -> Any:
+    """A view, or what holds views, as plain JSON values; times stay what they are for `answers.answer`."""
+    return _converter.unstructure(view)
+
+
 def camel(name: str) -> str:
     """`per_minute` → `perMinute`."""
     first, *rest = name.split("_")
@@ -47,6 +52,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(StrEnum, _member)
     converter.register_structure_hook_factory(_is_tuple, partial(_tuple_hook, converter))
     converter.register_structure_hook_factory(attrs.has, partial(_class_hook, converter))
+    converter.register_unstructure_hook_factory(attrs.has, partial(_view_hook, converter))
     return converter
 
 
@@ -92,6 +98,11 @@ def _class_hook(converter: Converter, kind: type[attrs.AttrsInstance]) -> Any:
         return build(value, kind)
 
     return instance
+
+
+def _view_hook(converter: Converter, kind: type[attrs.AttrsInstance]) -> Any:
+    names: Any = {a.name: override(rename=camel(a.name.rstrip("_"))) for a in attrs.fields(kind)}
+    return make_dict_unstructure_fn(kind, converter, **names)
 
 
 def _field_errors(error: BaseException, path: str) -> Iterator[FieldError]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from actors.session.content import KINDS
 
-Text = NewType("Text", str)
+MessageText = NewType("MessageText", str)
 """A message's text: 1 to 65,536 characters."""
 Name = NewType("Name", str)
 """A label for people: 1 to 200 characters on one line."""
@@ -165,10 +165,10 @@ def moment(value: Any) -> datetime:
     raise wrong
 
 
-def _message_text(value: Any) -> Text:
+def _message_text(value: Any) -> MessageText:
     if not 1 <= len(text(value)) <= 65536:
         raise MismatchError("expected 1 to 65536 characters")
-    return Text(value)
+    return MessageText(value)
 
 
 def _name(value: Any) -> Name:
@@ -321,7 +321,7 @@ def _names(value: Any) -> Names:
 CHECKS: dict[Any, Callable[[Any], Any]] = {
     str: text,
     datetime: moment,
-    Text: _message_text,
+    MessageText: _message_text,
     Name: _name,
     Reference: _reference,
     SessionId: _session_id,

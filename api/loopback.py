@@ -12,7 +12,7 @@ from quart import Blueprint, Response, request
 from actors.session.messages import GetQr, Qr
 from api.access import Scope, admit
 from api.bodies import body_as
-from api.fields import MismatchError, SessionId, Text
+from api.fields import MessageText, MismatchError, SessionId
 from api.refusals import NoSuchRoute, NotReady, UpstreamRefused
 from api.services import LoopbackControl, services
 
@@ -25,7 +25,7 @@ _PLAIN = re.compile(r"(phones|faults)(/[A-Za-z0-9_-]{1,64}){0,4}")
 @frozen(kw_only=True)
 class _Scan:
     session_id: SessionId | None = None
-    qr: Text | None = None
+    qr: MessageText | None = None
 
     def __attrs_post_init__(self) -> None:
         if (self.session_id is None) == (self.qr is None):

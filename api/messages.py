@@ -1,28 +1,32 @@
 """Messages: sent, marked as read, looked up."""
 
 from datetime import datetime
+from typing import Literal
 
 from attrs import frozen
 from quart import Blueprint, Response
 
-from actors.session.messages import MarkRead, SendText, Sent
+from actors import errors
+from actors.outgoing import Text
+from actors.session.messages import MarkRead, Send, Sent
 from actors.whatsapp.jid import PHONE, phone_jid
 from api.access import Scope, admit_to_session
 from api.answers import answer, no_content
-from api.bodies import body_as, query_as
+from api.bodies import query_as
 from api.fields import (
     DEFAULT_LIMIT,
     Address,
     Flag,
     Limit,
+    MessageText,
     MismatchError,
     Names,
     Phone,
     Reference,
-    Text,
     is_jid,
     is_phone,
 )
+from api.operation import operation
 from api.refusals import FieldError, InvalidJid, NotFound, ValidationFailed
 from api.routing import in_session
 from api.services import services
@@ -37,7 +41,7 @@ _ACK_WAIT = 90.0  # seconds; the session itself gives up on WhatsApp's acknowled
 class _NewText:
     phone: Phone | None = None
     to: Address | None = None
-    message: Text
+    message: MessageText
     client_ref: Reference | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -60,17 +64,51 @@ class _Listing:
     limit: Limit = DEFAULT_LIMIT
 
 
-@in_session(routes, "POST", "/messages/text")
-async def send_text(session_id: str | None = None) -> Response:
+@frozen(kw_only=True)
+class KeyView:
+    """Which message of which chat, as WhatsApp's clients name it."""
+
+    remote_jid: str
+    from_me: bool
+    id: str
+
+
+@frozen(kw_only=True)
+class SentView:
+    """The answer to a send that WhatsApp has acknowledged. Clients depend on each byte of it."""
+
+    message_id: str
+    status: Literal["sent"] = "sent"
+    timestamp: int
+    chat: str
+    key: KeyView
+
+
+SENDING = (
+    errors.SessionDisconnected,
+    errors.SessionLoggedOut,
+    errors.SessionRestarting,
+    errors.AccountRestricted,
+    errors.RateLimited,
+    errors.QueueFull,
+    errors.RecipientNotOnWhatsApp,
+    errors.WhatsAppFailed,
+    errors.OutcomeUnknown,
+)
+"""What may go wrong with every send."""
+
+
+@operation(
+    routes, "POST", "/messages/text", scope=Scope.SEND, body=_NewText, answers={200: SentView}, errors=SENDING
+)
+async def send_text(session_id: str, body: _NewText) -> SentView:
     """Send a text; answered once WhatsApp's server has acknowledged it.
 
     When the client goes away meanwhile, a message that its session has begun to send is sent all the same.
     """
-    session_id = await admit_to_session(Scope.SEND, session_id)
-    text = await body_as(_NewText)
-    message = SendText(to=_recipient(text), text=text.message, client_ref=text.client_ref)
+    message = Send(to=_recipient(body), content=Text(text=body.message), client_ref=body.client_ref)
     sent: Sent = await services().sessions.ref(session_id).call(message, timeout=_ACK_WAIT)
-    return answer(sent_view(sent))
+    return sent_view(sent)
 
 
 @in_session(routes, "GET", "/messages")
@@ -155,15 +193,10 @@ def _statuses(names: frozenset[str] | None) -> tuple[MessageStatus, ...] | None:
     return tuple(MessageStatus(name) for name in names)
 
 
-def sent_view(sent: Sent) -> Json:
-    """The answer to a send that WhatsApp has acknowledged. Clients depend on each byte of it."""
-    return {
-        "messageId": sent.message_id,
-        "status": "sent",
-        "timestamp": int(sent.timestamp.timestamp()),
-        "chat": sent.chat,
-        "key": {"remoteJid": sent.chat, "fromMe": True, "id": sent.message_id},
-    }
+def sent_view(sent: Sent) -> SentView:
+    key = KeyView(remote_jid=sent.chat, from_me=True, id=sent.message_id)
+    at = int(sent.timestamp.timestamp())
+    return SentView(message_id=sent.message_id, timestamp=at, chat=sent.chat, key=key)
 
 
 def message_view(message: Message) -> Json:

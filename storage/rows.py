@@ -175,6 +175,21 @@ class Message:
     error: str | None = None
     client_ref: str | None = None
     """The caller's own reference, echoed in every event about the message."""
+    raw: bytes | None = field(default=None, repr=False)
+    """The message as WhatsApp carries it, a serialised waE2E.Message; None while it is not composed."""
+    intent: Json | None = field(default=None, repr=False)
+    """What a message of ours was asked to be."""
+    media_id: str | None = None
+    """Its file in the media store."""
+    priority: int = 0
+    """Of queued messages the higher goes first."""
+    send_at: datetime | None = None
+    """Not before; None: as soon as may be."""
+    expires_at: datetime | None = None
+    """Not after."""
+    batch_id: str | None = None
+    claim_id: str | None = None
+    """The Idempotency-Key's claim under which it was asked for."""
     occurred_at: datetime = field(factory=now)
     """WhatsApp's time once it is known."""
     created_at: datetime = field(factory=now)
@@ -233,6 +248,41 @@ class Page(Generic[T]):
     """Pass it to get the next page; None: this was the last."""
 
 
+class BatchState(StrEnum):
+    """What is wanted of a batch; whether it is done its messages tell."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+@frozen(kw_only=True)
+class Batch:
+    """Many messages that were asked for at once."""
+
+    id: str
+    session_id: str
+    state: BatchState = field(default=BatchState.RUNNING, converter=BatchState)
+    total: int
+    created_at: datetime = field(factory=now)
+    updated_at: datetime = field(factory=now)
+
+
+@frozen(kw_only=True)
+class Claim:
+    """An Idempotency-Key in use: for the same key and request there is one answer."""
+
+    id: str
+    owner: str
+    """The session or key whose it is: others may use the same words."""
+    key: str = field(repr=False)
+    request: bytes = field(repr=False)
+    """SHA-256 of the request."""
+    answer: Json | None = field(default=None, repr=False)
+    """`{status, headers, body}`; None while it is not known."""
+    created_at: datetime = field(factory=now)
+
+
 TABLES: dict[type, str] = {
     Session: "sessions",
     Key: "keys",
@@ -241,6 +291,8 @@ TABLES: dict[type, str] = {
     Event: "events",
     AuditEntry: "audit",
     Delivery: "deliveries",
+    Batch: "batches",
+    Claim: "claims",
 }
 
 COLUMNS = {kind: tuple(column.name for column in attrs.fields(kind)) for kind in TABLES}

@@ -27,7 +27,8 @@ UPDATE_MESSAGES = """
     WITH wanted AS MATERIALIZED (
         SELECT * FROM json_to_recordset(%s::json) AS wanted (
             number integer, session_id text, id text, wa_id text, chat text, from_me boolean,
-            status message_status, again boolean, error text, type text, text text, payload jsonb,
+            status message_status, again boolean, only_from message_status, error text, type text, text text,
+            payload jsonb, raw bytea, media_id text, chat_is text, send_at timestamptz,
             occurred_at timestamptz
         )
     ), target AS MATERIALIZED (
@@ -40,7 +41,7 @@ UPDATE_MESSAGES = """
         RETURNING t.number, m.status
     ), decided AS (
         SELECT t.*, CASE
-            WHEN t.status IS NULL THEN t.before
+            WHEN t.status IS NULL OR t.only_from <> t.before THEN t.before
             WHEN t.again AND t.before IN ('failed', 'unknown') THEN t.status
             ELSE greatest(t.before, t.status, e.status)
         END AS after
@@ -53,6 +54,10 @@ UPDATE_MESSAGES = """
         type = coalesce(d.type, m.type),
         text = coalesce(d.text, m.text),
         payload = coalesce(d.payload, m.payload),
+        raw = coalesce(d.raw, m.raw),
+        media_id = coalesce(d.media_id, m.media_id),
+        chat = coalesce(d.chat_is, m.chat),
+        send_at = coalesce(d.send_at, m.send_at),
         occurred_at = coalesce(d.occurred_at, m.occurred_at),
         updated_at = now()
     FROM decided d

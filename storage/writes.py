@@ -14,9 +14,22 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import field, frozen
 
-from storage.rows import AuditEntry, Delivery, Event, Json, Key, Message, MessageStatus, Session, Webhook, now
+from storage.rows import (
+    AuditEntry,
+    Batch,
+    Claim,
+    Delivery,
+    Event,
+    Json,
+    Key,
+    Message,
+    MessageStatus,
+    Session,
+    Webhook,
+    now,
+)
 
-Row: TypeAlias = Session | Key | Webhook
+Row: TypeAlias = Session | Key | Webhook | Batch | Claim
 """What may be changed and deleted; an audit entry may not."""
 
 _KEPT_BY_THE_WRITER = frozenset({"id", "seq", "journal_seq", "created_at", "updated_at"})
@@ -96,11 +109,11 @@ class StoreMessage:
 class UpdateMessage:
     """Something became known of a stored message, named by our `id` or else by WhatsApp's (`wa_id`).
 
-    `status` moves forward only (see MessageStatus), unless `again` is set, which puts a failed or
-    unknown message back to that status for another try. Applied when the status moved, or, where no status is
-    given, when the message exists. By `id`, `wa_id` is what WhatsApp called it: then it is recorded, whether
-    the status moves or not. By `wa_id`, `chat` and `from_me` narrow the search where given: a receipt may
-    name a chat by LID that is stored by phone number.
+    `status` moves forward only (see MessageStatus), unless `again` is set, which puts a failed or unknown
+    message back to that status for another try. With `only_from` it moves from that status alone. Applied
+    when the status moved, or, where no status is given, when the message exists. By `id`, `wa_id` is what
+    WhatsApp called it: then it is recorded, whether the status moves or not. By `wa_id`, `chat` and `from_me`
+    narrow the search where given: a receipt may name a chat by LID that is stored by phone number.
     The events' data gain `clientRef` where the message has one, and their `key` names the chat as the message
     does: what tells of a message may know the chat by its other address only.
     """
@@ -112,11 +125,17 @@ class UpdateMessage:
     from_me: bool | None = None
     status: MessageStatus | None = None
     again: bool = False
+    only_from: MessageStatus | None = None
     error: str | None = None
     """Set with a status; a later status clears it."""
     type: str | None = None
     text: str | None = field(default=None, repr=False)
     payload: Json | None = field(default=None, repr=False)
+    raw: bytes | None = field(default=None, repr=False)
+    media_id: str | None = None
+    chat_is: str | None = None
+    """The chat's address, once it is known better."""
+    send_at: datetime | None = None
     occurred_at: datetime | None = None
     events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
     journal_seq: int | None = None

@@ -30,6 +30,7 @@ from actors.errors import (
     SessionNotFound,
     SessionRestarting,
 )
+from actors.outgoing.compose import Composer
 from actors.session import messages as ask
 from actors.session import state
 from actors.session.content import Content, read_content
@@ -111,6 +112,7 @@ class SessionActor(Actor):
         self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config, self._counts)
         self._sending = Sending(
             account=self,
+            composer=Composer(self.session_id, self._reads),
             writer=self._writer,
             limits=self._settings.limits,
             stats=self._counts,
@@ -228,9 +230,11 @@ class SessionActor(Actor):
                 self._sending.limit(self._settings.limits)
             case ask.GetStatus():
                 return self._status()
-            case ask.SendText():
+            case ask.Send():
                 self._sending.admit()
                 self._sending.enqueue(request, self.defer())
+            case ask.Perform(act=act):
+                self.nursery.start_soon(self._answer_when, act(self.connected_client()), self.defer())
             case ask.CheckContacts(phones=phones):
                 self.connected_client()
                 self.nursery.start_soon(self._sending.check, phones, self.defer())
@@ -310,13 +314,15 @@ class SessionActor(Actor):
 
         self.nursery.start_soon(request, client)
 
-    async def _answer_when(self, call: Awaitable[None], reply: Reply) -> None:
+    async def _answer_when(self, call: Awaitable[Any], reply: Reply) -> None:
         try:
-            await call
+            answer = await call
         except CellError as error:
             reply.fail(self._sending.as_session_error(error, None))
+        except SessionError as error:
+            reply.fail(error)
         else:
-            reply.send(None)
+            reply.send(answer)
 
     # --- what the client tells -----------------------------------------------------------------------------
 

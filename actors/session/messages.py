@@ -4,9 +4,14 @@ Errors are those of `actors.errors`. Every request may also raise the runtime's 
 `MailboxFull` and `CallTimeout`.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
+
+from actors.outgoing.content import Content, Options
+from actors.whatsapp.client import Client
 
 
 @frozen
@@ -83,17 +88,47 @@ class SessionStatus:
 
 
 @frozen(kw_only=True)
-class SendText:
-    """Send a text. Answers Sent once WhatsApp's server has acknowledged it.
+class Send:
+    """Send a message. Answers Sent once WhatsApp's server has acknowledged it.
 
+    With `queued`, or a `send_at`, it answers Queued once it is stored, and is sent when its turn comes.
     `to` is a JID, or a phone number in digits with country code. Raises SessionDisconnected,
-    SessionLoggedOut, SessionRestarting, AccountRestricted, RateLimited, QueueFull, RecipientNotOnWhatsApp,
-    WhatsAppFailed, OutcomeUnknown.
+    SessionLoggedOut, SessionRestarting, AccountRestricted, RateLimited, NewChatCap, QueueFull,
+    RecipientNotOnWhatsApp, MessageNotFound, WhatsAppFailed, OutcomeUnknown.
     """
 
     to: str
-    text: str
+    content: Content
+    options: Options = field(factory=Options)
     client_ref: str | None = None
+    priority: int = 0
+    queued: bool = False
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    batch_id: str | None = None
+    claim_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Queued:
+    """A message that waits to be sent."""
+
+    message_id: str  # ours
+    chat: str
+    position: int  # so many go before it
+    eta: datetime  # when it is likely to be sent
+
+
+@frozen
+class Perform:
+    """Do something with the connected client, in a task of the session's own; answers what `act` returns.
+
+    `name` is what it is called in the tree and in logs, such as `group.leave`. Raises as Send without the
+    limiter; what `act` raises as a SessionError is answered as it is.
+    """
+
+    name: str
+    act: Callable[[Client], Awaitable[Any]]
 
 
 @frozen(kw_only=True)
@@ -109,7 +144,7 @@ class Sent:
 class CheckContacts:
     """Ask WhatsApp which of these numbers (digits with country code) have an account.
 
-    Answers a tuple of ContactCheck in the order asked. Raises as SendText, without the limiter.
+    Answers a tuple of ContactCheck in the order asked. Raises as Send, without the limiter.
     """
 
     phones: tuple[str, ...]
@@ -140,7 +175,8 @@ SessionRequest = (
     | GetQr
     | PairWithCode
     | GetStatus
-    | SendText
+    | Send
+    | Perform
     | CheckContacts
     | MarkRead
 )

@@ -24,18 +24,19 @@ from actors.errors import (
     WhatsAppFailed,
 )
 from actors.limiter import TokenBucket
+from actors.outgoing.compose import Composed, Composer
+from actors.outgoing.intent import Intent, to_json
 from actors.session.contacts import KnownContacts
 from actors.session.inbound import PHONE_SERVER, Key, phone_first, update_data
-from actors.session.messages import ContactCheck, SendText, Sent
+from actors.session.messages import ContactCheck, Send, Sent
 from actors.session.settings import Limits
 from actors.session.stats import SessionStats
 from actors.whatsapp import errors as wa
 from actors.whatsapp.client import Client, OnWhatsApp, SendResult
-from actors.whatsapp.proto import e2e
 from runtime import Ref, Reply
 from storage.errors import WriteRefused
 from storage.ids import new_id
-from storage.rows import Json, Message, MessageStatus
+from storage.rows import Message, MessageStatus
 from storage.writes import NewEvent, StoreMessage, UpdateMessage
 
 # WhatsApp's answer to a message to a stranger from an account that wrote to too many of them.
@@ -56,7 +57,7 @@ class Account(Protocol):
 
 @frozen
 class _Outgoing:
-    request: SendText
+    request: Send
     reply: Reply
 
 
@@ -65,6 +66,7 @@ class _Acknowledged:
     """WhatsApp has it."""
 
     intent: Message
+    composed: Composed
     chat_alt: str | None
     result: SendResult
 
@@ -74,6 +76,7 @@ class Sending:
     """A session's queue of outgoing messages, its worker, and its checks of phone numbers."""
 
     account: Account
+    composer: Composer
     writer: Ref
     limits: Limits
     stats: SessionStats
@@ -110,7 +113,7 @@ class Sending:
             self.stats.limited["rate"] += 1
             raise RateLimited(session_id=session_id, limit=self.limits.per_minute, retry_after=wait)
 
-    def enqueue(self, request: SendText, reply: Reply) -> None:
+    def enqueue(self, request: Send, reply: Reply) -> None:
         """Queue a message that was admitted; `reply` is answered when WhatsApp has acknowledged it."""
         self._put.send_nowait(_Outgoing(request, reply))
 
@@ -169,11 +172,14 @@ class Sending:
             )
         )
 
-    async def _send(self, request: SendText, settled: trio.Event) -> _Acknowledged:
+    async def _send(self, request: Send, settled: trio.Event) -> _Acknowledged:
         try:
             client = self.account.connected_client()
             chat, chat_alt = await self._recipient(client, request.to)
-            intent = self._intent(request, chat)
+            asked = Intent(to=request.to, content=request.content, options=request.options)
+            own_jid = self.account.own_jid()
+            composed = await self.composer.compose(asked, chat=chat, own_jid=own_jid, client=client)
+            intent = self._intent(request, asked, chat, composed)
             await self.writer.call(StoreMessage(message=intent), timeout=math.inf)
         except (SessionError, WriteRefused):
             self._bucket.refund()  # nothing reached WhatsApp's message service
@@ -182,12 +188,12 @@ class Sending:
         self._in_the_air.add(settled)
         given = self.clock()
         try:
-            result = await client.send(chat, e2e.Message(conversation=request.text), timeout=self.timeout)
+            result = await client.send(chat, composed.message, timeout=self.timeout)
         except wa.CellError as error:
             await self._failed(intent, chat_alt, error)
             raise self.as_session_error(error, intent.id) from error
         self.stats.acknowledged.observe(self.clock() - given)
-        return _Acknowledged(intent, chat_alt, result)
+        return _Acknowledged(intent, composed, chat_alt, result)
 
     async def _settle(self, reply: Reply, acknowledged: _Acknowledged, settled: trio.Event) -> None:
         """Store that WhatsApp has the message, then answer: a caller can look up what it was told of."""
@@ -205,13 +211,14 @@ class Sending:
             ),
             timeout=math.inf,
         )
+        for write in acknowledged.composed.then(result):
+            await self.writer.cast(write)
         self._in_the_air.discard(settled)
         settled.set()
         self.stats.sends[MessageStatus.SENT] += 1
         reply.send(Sent(message_id=result.message_id, chat=intent.chat, timestamp=at))
 
-    def _intent(self, request: SendText, chat: str) -> Message:
-        payload: Json = {"conversation": request.text}
+    def _intent(self, request: Send, asked: Intent, chat: str, composed: Composed) -> Message:
         return Message(
             session_id=self.account.session_id,
             id=new_id("msg"),
@@ -219,11 +226,19 @@ class Sending:
             sender=self.account.own_jid(),
             recipient_phone=chat.removesuffix(PHONE_SERVER) if chat.endswith(PHONE_SERVER) else None,
             from_me=True,
-            type="text",
-            text=request.text,
-            payload=payload,
+            type=composed.type,
+            text=composed.text,
+            payload=composed.payload,
             status=MessageStatus.SENDING,
             client_ref=request.client_ref,
+            raw=composed.message.SerializeToString(),
+            intent=to_json(asked),
+            media_id=composed.media_id,
+            priority=request.priority,
+            send_at=request.send_at,
+            expires_at=request.expires_at,
+            batch_id=request.batch_id,
+            claim_id=request.claim_id,
         )
 
     async def _failed(self, intent: Message, chat_alt: str | None, error: wa.CellError) -> None:

@@ -63,7 +63,7 @@ class ScriptedSession(Actor):
 
     async def handle(self, message: Any) -> Any:
         self.script.asked.append(message)
-        if isinstance(message, ask.SendText) and self.script.gate is not None:
+        if isinstance(message, ask.Send) and self.script.gate is not None:
             await self.script.gate.wait()
             self.script.finished.set()
         planned = self.script.answers.get(type(message), self._usual(message))
@@ -77,7 +77,7 @@ class ScriptedSession(Actor):
                 return status_of(self.session_id)
             case ask.GetQr():
                 return NoQr(session_id=self.session_id, state="connected")
-            case ask.SendText(to=to):
+            case ask.Send(to=to):
                 chat = to if "@" in to else f"{to}@s.whatsapp.net"
                 return ask.Sent(message_id="3EB0C0FFEE", chat=chat, timestamp=SENT_AT)
             case ask.CheckContacts(phones=phones):

@@ -7,7 +7,8 @@ import pytest
 import trio
 
 from actors import errors
-from actors.session.messages import CheckContacts, MarkRead, SendText
+from actors.outgoing import Text
+from actors.session.messages import CheckContacts, MarkRead, Send
 from storage.rows import Message, MessageStatus
 from storage.writes import StoreMessage
 from tests.api.stage import SENT_AT, Stage
@@ -26,15 +27,15 @@ async def test_a_text_is_answered_byte_for_byte_as_clients_expect(stage: Stage) 
         b'"chat":"628110000002@s.whatsapp.net",'
         b'"key":{"remoteJid":"628110000002@s.whatsapp.net","fromMe":true,"id":"3EB0C0FFEE"}}'
     )
-    assert stage.scripts["ana"].asked[-1] == SendText(to="628110000002", text="halo")
+    assert stage.scripts["ana"].asked[-1] == Send(to="628110000002", content=Text(text="halo"))
 
 
 async def test_to_takes_a_jid_and_the_client_s_reference_goes_along(stage: Stage) -> None:
     async with await stage.session("ana") as client:
         body = {"to": "120363000000000001@g.us", "message": "🥭", "clientRef": "order-7"}
         assert (await client.post("/api/messages/text", json=body)).status_code == 200
-    assert stage.scripts["ana"].asked[-1] == SendText(
-        to="120363000000000001@g.us", text="🥭", client_ref="order-7"
+    assert stage.scripts["ana"].asked[-1] == Send(
+        to="120363000000000001@g.us", content=Text(text="🥭"), client_ref="order-7"
     )
 
 
@@ -64,7 +65,7 @@ FAILURES: list[tuple[errors.SessionError, int, str]] = [
 async def test_each_failure_of_a_send_has_its_status_and_code(stage: Stage) -> None:
     async with await stage.session("ana") as client:
         for error, status, code in FAILURES:
-            stage.scripts["ana"].answers[SendText] = error
+            stage.scripts["ana"].answers[Send] = error
             answer = await client.post("/api/messages/text", json=TEXT, headers={"x-request-id": "r-1"})
             problem = answer.json()
             assert (answer.status_code, problem["code"], problem["status"]) == (status, code, status)
@@ -81,9 +82,7 @@ async def test_each_failure_of_a_send_has_its_status_and_code(stage: Stage) -> N
 
 async def test_the_rate_limit_is_told_in_headers(stage: Stage) -> None:
     async with await stage.session("ana") as client:
-        stage.scripts["ana"].answers[SendText] = errors.RateLimited(
-            session_id="ana", limit=10, retry_after=5.5
-        )
+        stage.scripts["ana"].answers[Send] = errors.RateLimited(session_id="ana", limit=10, retry_after=5.5)
         answer = await client.post("/api/messages/text", json=TEXT)
     assert {name: value for name, value in answer.headers.items() if name.startswith("ratelimit")} == {
         "ratelimit-limit": "10",
@@ -96,17 +95,17 @@ async def test_the_rate_limit_is_told_in_headers(stage: Stage) -> None:
 async def test_a_restriction_tells_until_when(stage: Stage) -> None:
     async with await stage.session("ana") as client:
         error = errors.AccountRestricted(session_id="ana", reason="spam", until=SENT_AT)
-        stage.scripts["ana"].answers[SendText] = error
+        stage.scripts["ana"].answers[Send] = error
         problem = (await client.post("/api/messages/text", json=TEXT)).json()
     assert problem["until"] == "2026-01-31T12:00:00Z"
 
 
 async def test_a_session_that_crashes_while_sending_answers_503_and_comes_back(stage: Stage) -> None:
     async with await stage.session("ana") as client:
-        stage.scripts["ana"].answers[SendText] = ZeroDivisionError()
+        stage.scripts["ana"].answers[Send] = ZeroDivisionError()
         crashed = await client.post("/api/messages/text", json=TEXT)
         assert (crashed.status_code, crashed.json()["code"]) == (503, "session_restarting")
-        del stage.scripts["ana"].answers[SendText]
+        del stage.scripts["ana"].answers[Send]
         assert (await client.post("/api/messages/text", json=TEXT)).status_code == 200
 
 
@@ -116,7 +115,7 @@ async def test_a_client_that_goes_away_does_not_stop_its_send(stage: Stage) -> N
         script.gate = trio.Event()
         with pytest.raises(httpx.ReadTimeout):
             await client.post("/api/messages/text", json=TEXT, timeout=0.3)
-        assert isinstance(script.asked[-1], SendText)
+        assert isinstance(script.asked[-1], Send)
         script.gate.set()
         with trio.fail_after(2):
             await script.finished.wait()
@@ -146,7 +145,7 @@ async def test_every_bad_field_is_named(stage: Stage) -> None:
             named = {error["path"]: error["message"] for error in answer.json()["errors"]}
             assert named.keys() == wrong.keys()
             assert all(message is None or named[path] == message for path, message in wrong.items())
-    assert not any(isinstance(asked, SendText) for asked in stage.scripts["ana"].asked)
+    assert not any(isinstance(asked, Send) for asked in stage.scripts["ana"].asked)
 
 
 NO_ADDRESSES = ["nobody", "1@s.whatsapp.net", "6281@c.us", "6281100@g.us@g.us", "@lid", "+628110000002"]

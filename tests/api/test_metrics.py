@@ -7,6 +7,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from actors.outgoing import Text
 from actors.session import messages as ask
 from actors.session.state import SessionState
 from actors.session.stats import AllSessionStats
@@ -84,7 +85,7 @@ async def test_a_stuck_actor_is_scraped_all_the_same(stage: Stage) -> None:
     async with await stage.session("ana"), trio.open_nursery() as nursery:
         stage.scripts["ana"].gate = trio.Event()
         ana = stage.services.sessions.ref("ana")
-        nursery.start_soon(ana.call, ask.SendText(to="628110000002", text="stuck", client_ref=None))
+        nursery.start_soon(ana.call, ask.Send(to="628110000002", content=Text(text="stuck"), client_ref=None))
         await wait_all_tasks_blocked()  # it is in hand
         nursery.start_soon(ana.call, ask.GetStatus())
         seen = await until(stage, "session_mailbox_depth", 1, session="ana")

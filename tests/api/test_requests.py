@@ -13,7 +13,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.session.messages import GetQr, Qr, SendText
+from actors.outgoing import Text
+from actors.session.messages import GetQr, Qr, Send
 from api.bodies import parse_json
 from api.converter import camel, structure
 from api.fields import CHECKS, MismatchError, is_jid
@@ -165,7 +166,7 @@ async def test_a_failure_that_nobody_foresaw_is_a_500_whose_log_line_has_no_word
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with await stage.session("ana") as own:
-        stage.scripts["ana"].answers[SendText] = "not an answer"  # so that the handler fails on it
+        stage.scripts["ana"].answers[Send] = "not an answer"  # so that the handler fails on it
         with caplog.at_level(logging.INFO):
             body = {"phone": "628110000002", "message": "sangat rahasia"}
             answer = await own.post("/api/messages/text", json=body)
@@ -222,10 +223,10 @@ async def test_the_tree_shows_every_actor_and_the_dead_letters_name_types_only(s
         assert (ana["id"], ana["state"]) == ("ana", "running")
         ref = stage.services.sessions.ref("ana")
         await stage.services.sessions.supervisor.terminate_child("ana")
-        await ref.cast(SendText(to="628110000002", text="rahasia"))
+        await ref.cast(Send(to="628110000002", content=Text(text="rahasia")))
         letters = (await stage.client.get("/api/dead-letters")).json()
         assert letters["count"] == 1
-        assert letters["letters"] == [{"recipient": "ana", "type": "SendText", "reason": "gone"}]
+        assert letters["letters"] == [{"recipient": "ana", "type": "Send", "reason": "gone"}]
 
 
 class Control:

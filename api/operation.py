@@ -1,0 +1,129 @@
+"""A route of the API as one declaration: who may call it, what it takes and gives, and what may go wrong.
+
+The wrapper enforces the declaration, and /openapi.json is made of it: there is no second description.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from functools import wraps
+from typing import Any
+
+from attrs import field, frozen
+from quart import Blueprint, Response
+
+from api.access import Scope, admit, admit_to_session
+from api.answers import answer, no_content
+from api.bodies import body_as, given_in_body, query_as
+from api.converter import unstructure
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+class At(Enum):
+    """Where a route lies, before its own rule."""
+
+    GATEWAY = ("/api",)
+    """One path; the handler gets no session."""
+    IN_SESSION = ("/api", "/api/sessions/<session_id>")
+    """For a session's own key, and naming the session; the handler gets `session_id`."""
+    ON_SESSION = ("/api/session", "/api/sessions/<session_id>")
+    """The same, of the session itself."""
+
+
+@frozen(kw_only=True)
+class Operation:
+    """What is declared of a route."""
+
+    method: str
+    rules: tuple[str, ...]
+    handler: Handler = field(repr=False)
+    scope: Scope | None
+    """None: any good key."""
+    body: type | None
+    patch: bool
+    """The body names what is to change, and nothing is required of it."""
+    query: type | None
+    answers: Mapping[int, Any]
+    """By status: an attrs class, `list[one]`, a media type as text for what is not JSON, or None: no body."""
+    errors: tuple[type[Exception], ...]
+    """What may go wrong besides what may with every route of its kind."""
+    tag: str
+
+
+@frozen
+class Answer:
+    """What a handler answers where the first declared status, or no header, will not do."""
+
+    body: Any
+    status: int
+    headers: dict[str, str] = field(factory=dict)
+
+
+OPERATIONS: list[Operation] = []
+"""Every declared route, in the order of declaration."""
+
+
+def operation(
+    routes: Blueprint,
+    method: str,
+    rule: str,
+    *,
+    at: At = At.IN_SESSION,
+    scope: Scope | None,
+    body: type | None = None,
+    patch: bool = False,
+    query: type | None = None,
+    answers: Mapping[int, Any],
+    errors: tuple[type[Exception], ...] = (),
+    tag: str | None = None,
+) -> Callable[[Handler], Handler]:
+    """Declare a route. Its handler gets, by name, the parts of the path, and as declared `session_id`, `body`
+    (with `patch` a dict of what was given) and `query`; it returns a view, an `Answer`, a Response or None.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        declared = Operation(
+            method=method,
+            rules=tuple(f"{place}{rule}" for place in at.value),
+            handler=handler,
+            scope=scope,
+            body=body,
+            patch=patch,
+            query=query,
+            answers=answers,
+            errors=errors,
+            tag=tag or routes.name,
+        )
+        OPERATIONS.append(declared)
+
+        @wraps(handler)
+        async def handle(session_id: str | None = None, **parts: Any) -> Response:
+            if at is At.GATEWAY:
+                await admit(scope)
+                if session_id is not None:
+                    parts["session_id"] = session_id
+            else:
+                parts["session_id"] = await admit_to_session(scope or Scope.READ, session_id)
+            if query is not None:
+                parts["query"] = query_as(query)
+            if body is not None:
+                parts["body"] = await (given_in_body(body) if patch else body_as(body))
+            return _response(await handler(**parts), next(iter(answers)))
+
+        for path in declared.rules:
+            routes.add_url_rule(path, view_func=handle, methods=[method])
+        return handle
+
+    return declare
+
+
+def _response(given: Any, status: int) -> Response:
+    match given:
+        case Response():
+            return given
+        case None:
+            return no_content()
+        case Answer(body=body, status=other, headers=headers):
+            return answer(unstructure(body), other, headers)
+        case _:
+            return answer(unstructure(given), status)
