@@ -69,6 +69,7 @@ _TABLE: dict[type[Exception], _Row] = {
     ),
     refusals.NoSuchRoute: _Row(404, "route_not_found", "Not found", "There is nothing at this path."),
     refusals.NotFound: _Row(404, "{kind}_not_found", "No such {kind}", "There is no such {kind}."),
+    refusals.NotPossible: _Row(501, "not_possible", "Not possible", "{reason}"),
     UrlForbidden: _Row(
         422, "url_forbidden", "This URL may not be requested", "The URL may not be requested: {reason}."
     ),

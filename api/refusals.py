@@ -84,6 +84,13 @@ class NotFound(Refusal):
 
 
 @frozen
+class NotPossible(Refusal):
+    """WhatsApp's client library has no way to do this; `reason` says what it lacks."""
+
+    reason: str
+
+
+@frozen
 class NoSuchRoute(Refusal):
     """A path that leads nowhere in this gateway."""
 

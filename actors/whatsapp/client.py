@@ -357,6 +357,16 @@ class Client:
         """
         return await self._call(function, *arguments, timeout=timeout)
 
+    async def ask(
+        self, answer_type: Any, function: str, *arguments: Any, timeout: float = CALL_TIMEOUT
+    ) -> Any:
+        """The same for a function that answers with a protobuf which carries a result or an `Error`."""
+        return await self._proto(answer_type, function, *arguments, timeout=timeout)
+
+    async def tell(self, function: str, *arguments: Any, timeout: float = CALL_TIMEOUT) -> None:
+        """The same for a function that answers with an error's text, or nothing."""
+        await self._text(function, *arguments, timeout=timeout)
+
     async def _mapped(self, function: str, jid: str, timeout: float) -> str | None:
         try:
             answer = await self._proto(
