@@ -87,6 +87,22 @@ class RecipientNotOnWhatsApp(SessionError):
 
 
 @frozen(kw_only=True)
+class NewChatCap(SessionError):
+    """The session has begun as many chats with strangers as it may in a day. Nothing was sent."""
+
+    session_id: str
+    limit: int  # chats a day
+    retry_after: float  # seconds until the next one may be begun
+
+
+@frozen(kw_only=True)
+class MessageNotFound(SessionError):
+    """A message that is quoted, reacted to, forwarded or the like is not stored. Nothing was sent."""
+
+    message_id: str
+
+
+@frozen(kw_only=True)
 class NoQr(SessionError):
     """There is no QR code to scan: the session is not pairing, or its first code is still on the way."""
 

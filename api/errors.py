@@ -123,6 +123,13 @@ _TABLE: dict[type[Exception], _Row] = {
         "The recipient is not on WhatsApp",
         "WhatsApp knows no account with this number. Nothing was sent.",
     ),
+    session.NewChatCap: _Row(
+        429,
+        "new_chat_cap",
+        "Too many new chats",
+        "This session may begin {limit} chats a day. Nothing was sent.",
+    ),
+    session.MessageNotFound: _Row(404, "message_not_found", "No such message", "There is no such message."),
     session.NoQr: _Row(
         409, "no_qr", "No QR code now", "The session is {state}: there is no QR code to scan."
     ),
@@ -266,7 +273,9 @@ def _problem(row: _Row, facts: dict[str, Any], *, valid_methods: Any = None) -> 
             members[member] = facts[fact]
     if isinstance(until := facts.get("until"), datetime):
         members["until"] = until.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if (limit := facts.get("limit")) is not None and retry_after is not None:
+    # Of messages a minute; what other limits count by is no rate of requests.
+    limit = facts.get("limit") if row.code == "rate_limited" else None
+    if limit is not None:
         headers |= {
             "ratelimit-limit": str(limit),
             "ratelimit-remaining": "0",

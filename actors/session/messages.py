@@ -119,6 +119,22 @@ class Queued:
     eta: datetime  # when it is likely to be sent
 
 
+@frozen(kw_only=True)
+class SendMany:
+    """Queue messages as one batch, all or none. Answers a tuple of Queued, once all are stored.
+
+    The batch's row is stored with them, and the answers are in their order. Raises SessionDisconnected, SessionLoggedOut, QueueFull.
+    """
+
+    batch_id: str
+    sends: tuple[Send, ...]
+
+
+@frozen
+class QueueChanged:
+    """Queued messages were changed, or put back into the queue, by somebody else. Answers None."""
+
+
 @frozen
 class Perform:
     """Do something with the connected client, in a task of the session's own; answers what `act` returns.
@@ -176,6 +192,8 @@ SessionRequest = (
     | PairWithCode
     | GetStatus
     | Send
+    | SendMany
+    | QueueChanged
     | Perform
     | CheckContacts
     | MarkRead
