@@ -1,4 +1,4 @@
-"""A few connections for reading, shared by any number of tasks; a broken one is replaced."""
+"""A few connections, mostly for reading, shared by any number of tasks; a broken one is replaced."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ LOAN = 35.0
 
 
 class Pool:
-    """At most `size` read-only connections, made when first needed, and lent to one task at a time.
+    """At most `size` connections, made when first needed, and lent to one task at a time.
 
-    It has no task of its own. `close` it when done; connections lent out are closed on their return.
+    They are for reading, unless `writable`. It has no task of its own. `close` it when done; connections lent
+    out are closed on their return.
     """
 
-    def __init__(self, dsn: str, size: int = 4) -> None:
+    def __init__(self, dsn: str, size: int = 4, *, writable: bool = False) -> None:
         self._dsn = dsn
+        self._writable = writable
         self._limiter = trio.CapacityLimiter(size)
         self._idle: list[TrioConnection] = []
         self._closed = False
@@ -71,13 +73,15 @@ class Pool:
 
     async def _connect(self) -> TrioConnection:
         connection = await TrioConnection.connect(
-            self._dsn, autocommit=True, application_name="terzetto reader"
+            self._dsn,
+            autocommit=True,
+            application_name="terzetto media" if self._writable else "terzetto reader",
         )
         try:
             await connection.execute(
-                "SELECT set_config('default_transaction_read_only', 'on', false),"
+                "SELECT set_config('default_transaction_read_only', %s, false),"
                 " set_config('statement_timeout', %s, false)",
-                (f"{STATEMENT_TIMEOUT}s",),
+                ("off" if self._writable else "on", f"{STATEMENT_TIMEOUT}s"),
             )
         except BaseException:
             connection.close_now()
