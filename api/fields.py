@@ -6,12 +6,15 @@ Checks take what JSON or a query string gave and return the value, or raise Mism
 import base64
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 from urllib.parse import urlsplit
 
 from actors.session.content import KINDS
+from actors.whatsapp.jid import phone_jid
+
+T = TypeVar("T")
 
 MessageText = NewType("MessageText", str)
 """A message's text: 1 to 65,536 characters."""
@@ -25,6 +28,40 @@ Phone = NewType("Phone", str)
 """A number in international form: 5 to 15 digits with country code, nothing else."""
 Address = NewType("Address", str)
 """Where a message may go, as the client wrote it; `is_phone` and `is_jid` tell whether it can be a place."""
+MessageId = NewType("MessageId", str)
+"""A message's id, the gateway's or WhatsApp's: 1 to 255 printable characters."""
+MediaId = NewType("MediaId", str)
+"""A stored file's id: 1 to 100 letters, digits, `-` and `_`."""
+MessageIds = NewType("MessageIds", tuple[str, ...])
+"""1 to 100 ids of messages."""
+Line = NewType("Line", str)
+"""A text for people on one line: 1 to 255 characters."""
+Paragraph = NewType("Paragraph", str)
+"""A text for people: 1 to 4,096 characters."""
+Emoji = NewType("Emoji", str)
+"""An emoji, or nothing, which takes one back."""
+MimeType = NewType("MimeType", str)
+"""A media type, such as `image/png`."""
+FileName = NewType("FileName", str)
+"""1 to 255 characters without a slash."""
+Base64 = NewType("Base64", bytes)
+"""Bytes in base64, also as a `data:` URL."""
+Mentions = NewType("Mentions", tuple[str, ...])
+"""Up to 1,024 phone numbers and JIDs, or `"all"`: everyone in the group."""
+Latitude = NewType("Latitude", float)
+"""Degrees north, -90 to 90."""
+Longitude = NewType("Longitude", float)
+"""Degrees east, -180 to 180."""
+Lifetime = NewType("Lifetime", int)
+"""Seconds until a message disappears: up to 90 days; 0: never."""
+Typing = NewType("Typing", int)
+"""Milliseconds, up to 30,000, or `"auto"`: as long as a person would take."""
+Choices = NewType("Choices", tuple[str, ...])
+"""2 to 12 different texts of 1 to 100 characters each."""
+Chosen = NewType("Chosen", tuple[str, ...])
+"""Up to 12 different texts of 1 to 100 characters each."""
+Colour = NewType("Colour", str)
+"""A colour as `#RRGGBB`."""
 WebUrl = NewType("WebUrl", str)
 """An absolute http or https URL without user or password."""
 ProxyUrl = NewType("ProxyUrl", str)
@@ -60,6 +97,8 @@ Names = NewType("Names", frozenset[str])
 
 DEFAULT_LIMIT = Limit(100)
 NO_WAIT = Wait(0)
+EVERYONE = Mentions(("all",))
+TYPING_AUTO = Typing(-1)
 NO_GRACE = Seconds(0)
 A_DAY = Seconds(86400)
 
@@ -84,6 +123,13 @@ _EVENTS = frozenset(
         "history.sync",
     }
 )
+_MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_MIME_TYPE = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,127}(; ?[A-Za-z0-9=\"_.+-]{1,100})*"
+)
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+_DATA_URL = re.compile(r"data:[^,]{0,300};base64,")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADERS_OF_OURS = frozenset(
     {
@@ -199,6 +245,132 @@ def _address(value: Any) -> Address:
     if not 1 <= len(text(value)) <= 255:
         raise MismatchError("expected a phone number or a JID")
     return Address(value)
+
+
+def _message_id(value: Any) -> MessageId:
+    if not (1 <= len(text(value)) <= 255 and value.isprintable()):
+        raise MismatchError("expected a message's id")
+    return MessageId(value)
+
+
+def _media_id(value: Any) -> MediaId:
+    if _MEDIA_ID.fullmatch(text(value)) is None:
+        raise MismatchError("expected a stored file's id")
+    return MediaId(value)
+
+
+def _message_ids(value: Any) -> MessageIds:
+    if not isinstance(value, list) or not 1 <= len(value) <= 100:
+        raise MismatchError("expected an array of 1 to 100 ids")
+    return MessageIds(tuple(_each(value, _message_id)))
+
+
+def _line(value: Any) -> Line:
+    if not 1 <= len(text(value)) <= 255 or _CONTROL.search(value):
+        raise MismatchError("expected 1 to 255 characters on one line")
+    return Line(value)
+
+
+def _paragraph(value: Any) -> Paragraph:
+    if not 1 <= len(text(value)) <= 4096:
+        raise MismatchError("expected 1 to 4096 characters")
+    return Paragraph(value)
+
+
+def _emoji(value: Any) -> Emoji:
+    if len(text(value)) > 16 or (value.isascii() and value):
+        raise MismatchError("expected an emoji, or nothing")
+    return Emoji(value)
+
+
+def _mime_type(value: Any) -> MimeType:
+    if _MIME_TYPE.fullmatch(text(value)) is None:
+        raise MismatchError("expected a media type such as image/png")
+    return MimeType(value)
+
+
+def _file_name(value: Any) -> FileName:
+    if not 1 <= len(text(value)) <= 255 or _CONTROL.search(value) or "/" in value:
+        raise MismatchError("expected 1 to 255 characters without a slash")
+    return FileName(value)
+
+
+def _base64(value: Any) -> Base64:
+    if not isinstance(value, str):
+        raise MismatchError("expected base64")
+    start = _DATA_URL.match(value)
+    try:
+        data = base64.b64decode(value[start.end() :] if start else value, validate=True)
+    except ValueError:
+        raise MismatchError("expected base64") from None
+    if not data:
+        raise MismatchError("must not be empty")
+    return Base64(data)
+
+
+def _mentions(value: Any) -> Mentions:
+    if value == "all":
+        return EVERYONE
+    if not isinstance(value, list) or len(value) > 1024:
+        raise MismatchError('expected an array of at most 1024 phone numbers or JIDs, or "all"')
+    return Mentions(tuple(_each(value, _mention)))
+
+
+def _mention(value: Any) -> str:
+    if not (is_phone(text(value)) or is_jid(value)):
+        raise MismatchError("expected a phone number or a JID")
+    return value if is_jid(value) else phone_jid(value)
+
+
+def _each(values: list[Any], check: Callable[[Any], T]) -> Iterator[T]:
+    for number, value in enumerate(values):
+        try:
+            yield check(value)
+        except MismatchError as wrong:
+            raise MismatchError(str(wrong), path=str(number)) from None
+
+
+def _degrees(most: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not -most <= value <= most:
+            raise MismatchError(f"expected a number from -{most} to {most}")
+        return float(value)
+
+    return check
+
+
+def _typing(value: Any) -> Typing:
+    if value == "auto":
+        return TYPING_AUTO
+    try:
+        return Typing(integer(value, 0, 30_000))
+    except MismatchError:
+        raise MismatchError('expected a whole number from 0 to 30000, or "auto"') from None
+
+
+def _different_texts(least: int) -> Callable[[Any], Any]:
+    def check(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not least <= len(value) <= 12:
+            raise MismatchError(f"expected an array of {least} to 12 texts")
+        texts = tuple(_each(value, _choice))
+        if len(set(texts)) < len(texts):
+            raise MismatchError("expected different texts")
+        return texts
+
+    return check
+
+
+def _choice(value: Any) -> str:
+    if not 1 <= len(text(value)) <= 100:
+        raise MismatchError("expected 1 to 100 characters")
+    return str(value)
+
+
+def _colour(value: Any) -> Colour:
+    if _COLOUR.fullmatch(text(value)) is None:
+        raise MismatchError("expected a colour such as #128C7E")
+    return Colour(value)
 
 
 def _web_url(value: Any) -> WebUrl:
@@ -327,6 +499,23 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     SessionId: _session_id,
     Phone: _phone,
     Address: _address,
+    MessageId: _message_id,
+    MediaId: _media_id,
+    MessageIds: _message_ids,
+    Line: _line,
+    Paragraph: _paragraph,
+    Emoji: _emoji,
+    MimeType: _mime_type,
+    FileName: _file_name,
+    Base64: _base64,
+    Mentions: _mentions,
+    Latitude: _degrees(90),
+    Longitude: _degrees(180),
+    Lifetime: lambda value: integer(value, 0, 90 * 86400),
+    Typing: _typing,
+    Choices: _different_texts(2),
+    Chosen: _different_texts(0),
+    Colour: _colour,
     WebUrl: _web_url,
     ProxyUrl: _proxy_url,
     Network: _network,
