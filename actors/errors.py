@@ -103,6 +103,28 @@ class MessageNotFound(SessionError):
 
 
 @frozen(kw_only=True)
+class MessageUnsuitable(SessionError):
+    """That cannot be done with this message: an edit of somebody else's, say. Nothing was sent."""
+
+    message_id: str
+    reason: str  # a clause: "it was not sent yet"
+
+
+@frozen(kw_only=True)
+class MediaNotFound(SessionError):
+    """The file that was to be sent is not (any more) in the media store. Nothing was sent."""
+
+    media_id: str
+
+
+@frozen(kw_only=True)
+class NotSupported(SessionError):
+    """The client library has no way to send this, or not there. Nothing was sent."""
+
+    reason: str  # a sentence
+
+
+@frozen(kw_only=True)
 class NoQr(SessionError):
     """There is no QR code to scan: the session is not pairing, or its first code is still on the way."""
 

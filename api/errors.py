@@ -130,6 +130,14 @@ _TABLE: dict[type[Exception], _Row] = {
         "This session may begin {limit} chats a day. Nothing was sent.",
     ),
     session.MessageNotFound: _Row(404, "message_not_found", "No such message", "There is no such message."),
+    session.MessageUnsuitable: _Row(
+        422,
+        "message_unsuitable",
+        "Not possible with this message",
+        "This cannot be done with that message: {reason}. Nothing was sent.",
+    ),
+    session.MediaNotFound: _Row(404, "media_not_found", "No such file", "There is no such file."),
+    session.NotSupported: _Row(501, "not_possible", "Not possible", "{reason}"),
     session.NoQr: _Row(
         409, "no_qr", "No QR code now", "The session is {state}: there is no QR code to scan."
     ),
