@@ -13,6 +13,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, assert_never
 
 import trio
@@ -33,6 +34,8 @@ from actors.errors import (
 from actors.outgoing.compose import Composer
 from actors.session import messages as ask
 from actors.session import state
+from actors.session.addresses import Addresses
+from actors.session.calls import turn_down
 from actors.session.content import Content, read_content
 from actors.session.inbound import ContentWrite, writes_for
 from actors.session.keeper import (
@@ -56,7 +59,7 @@ from actors.whatsapp.errors import CellError
 from actors.whatsapp.jid import phone_jid
 from runtime import Actor, Exit, Ref, Reply
 from storage.reads import Reads
-from storage.rows import Json, Session
+from storage.rows import Session
 from storage.writes import Append, NewEvent, StoreMessage, Update
 
 log = logging.getLogger("session")
@@ -96,16 +99,14 @@ class SessionActor(Actor):
         self._stats = stats or AllSessionStats()
         self._pairing = Pairing(session_id)
         self._liveness = Liveness(config.liveness_window, config.probe_timeout)
+        self._addresses = Addresses()
         self._due_changed = trio.Event()
         self._held: deque[ContentWrite] = deque()  # receipts, while a message is in the air
 
     # --- life ----------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
-        row = await self._reads.session(self.session_id)
-        if row is None:
-            raise SessionNotFound(session_id=self.session_id)
-        self._row = row
+        row = self._row = await self._stored()
         self._seen = row.journal_seq
         self._settings = settings_of(row.settings, self._config)
         self._counts = self._stats.of(self.session_id)
@@ -226,7 +227,9 @@ class SessionActor(Actor):
                 else:
                     await self._advance(state.StartAsked())
             case ask.Reload():
-                self._settings = settings_of(await self._stored_settings(), self._config)
+                row = await self._stored()
+                self._settings = settings_of(row.settings, self._config)
+                self._row = evolve(self._row, push_name=row.push_name)
                 self._sending.limit(self._settings.limits)
             case ask.GetStatus():
                 return self._status()
@@ -330,8 +333,11 @@ class SessionActor(Actor):
         if notice.seq <= self._seen:
             return  # taken over before, and replayed
         self._seen = notice.seq
-        event = notice.event
-        writes = writes_for(self.session_id, event, notice.seq)
+        event = await self._addresses.completed(notice.event, notice.client)
+        if self._settings.ignored.covers(event):
+            writes: tuple[ContentWrite, ...] = (Append(self.session_id, journal_seq=notice.seq),)
+        else:
+            writes = writes_for(self.session_id, event, notice.seq)
         self._counts.received += sum(
             isinstance(each, StoreMessage) and not each.message.from_me for each in writes
         )
@@ -384,8 +390,13 @@ class SessionActor(Actor):
             case wa.Connected() if client is not None and self._machine.state is SessionState.CONNECTED:
                 self.nursery.start_soon(self._greet, client)
             case wa.MessageArrived() if client is not None and self._settings.auto_read and not event.from_me:
-                if isinstance(read_content(event.message), Content):
+                heard = not self._settings.ignored.covers(event)
+                if heard and isinstance(read_content(event.message), Content):
                     self.nursery.start_soon(self._mark_read, client, event)
+            case wa.CallEvent(stage=wa.CallStage.OFFERED) if client is not None:
+                if (wish := self._settings.auto_reject_calls) is not None:
+                    here = {"session": self.ref, "writer": self._writer, "session_id": self.session_id}
+                    self.nursery.start_soon(partial(turn_down, event, wish, client=client, **here))
 
     async def _identified(self, event: wa.Identified) -> None:
         """Who the session is, once its device is paired."""
@@ -401,11 +412,11 @@ class SessionActor(Actor):
             data = {"jid": phone_jid(str(known["phone"])), "lid": event.lid, "phone": known["phone"]}
             await self._change(changes, (NewEvent("session.paired", data),) if paired else ())
 
-    async def _stored_settings(self) -> Json:
+    async def _stored(self) -> Session:
         row = await self._reads.session(self.session_id)
         if row is None:
             raise SessionNotFound(session_id=self.session_id)
-        return row.settings
+        return row
 
     async def _announce(self, name: str, data: dict[str, Any]) -> None:
         await self._writer.cast(Append(self.session_id, (NewEvent(name, data),)))

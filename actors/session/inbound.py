@@ -10,15 +10,22 @@ from attrs import evolve, frozen
 
 from actors.session.content import Content, Edited, Reacted, Revoked, read_content, storable
 from actors.whatsapp.events import (
+    BlocklistChanged,
     CallEvent,
+    ChannelJoined,
+    ChannelLeft,
+    ChannelMuted,
+    ChannelUpdated,
     ChatPresence,
     ClientEvent,
     GroupChanged,
     HistorySync,
+    IdentityChanged,
     JoinedGroup,
     MessageArrived,
     PictureChanged,
     PresenceChanged,
+    PrivacyChanged,
     ReceiptArrived,
     ReceiptKind,
     UndecryptableMessage,
@@ -70,6 +77,8 @@ def _writes(session_id: str, event: ClientEvent) -> tuple[ContentWrite, ...]:
             return _message(session_id, event)
         case ReceiptArrived():
             return _receipt(session_id, event)
+        case BlocklistChanged() if event.blocked or event.unblocked:
+            return (Append(session_id, _blocklist_changed(event)),)
         case _:
             appended = _announced(event)
             return (Append(session_id, (appended,)),) if appended else ()
@@ -136,6 +145,8 @@ def _message(session_id: str, event: MessageArrived) -> tuple[ContentWrite, ...]
 def _stored(session_id: str, event: MessageArrived, key: Key, content: Content, at: datetime) -> StoreMessage:
     sender, _ = phone_first(event.sender, event.sender_alt)
     data = upsert_data(key, content.json, storable(event.push_name), at)
+    if event.server_id is not None:  # by which a channel's message goes
+        data["newsletterServerId"] = event.server_id
     return StoreMessage(
         message=Message(
             session_id=session_id,
@@ -219,8 +230,9 @@ def _announced(event: ClientEvent) -> NewEvent | None:
             return NewEvent(
                 "messages.undecryptable", {"key": key.json(), "unavailable": event.unavailable}, at
             )
-        case PresenceChanged(jid=jid, online=online, last_seen=last_seen):
-            return NewEvent("presence.update", {"jid": jid, "online": online, "lastSeen": last_seen})
+        case PresenceChanged(online=online, last_seen=last_seen):
+            data = {**_whose(event.jid, event.jid_alt), "online": online}
+            return NewEvent("presence.update", data | {"lastSeen": last_seen and int(last_seen)})
         case ChatPresence():
             sender, sender_alt = phone_first(event.sender, event.sender_alt)
             state = ("recording" if event.audio else "composing") if event.composing else "paused"
@@ -233,8 +245,16 @@ def _announced(event: ClientEvent) -> NewEvent | None:
         case GroupChanged():
             return _group_changed(event)
         case PictureChanged(jid=jid, removed=removed):
-            name = "groups.update" if jid.endswith("@g.us") else "contacts.update"
-            return NewEvent(name, {"jid": jid, "picture": "removed" if removed else "changed"})
+            at = datetime.fromtimestamp(event.timestamp, UTC)
+            picture = {"picture": "removed" if removed else "changed"}
+            if jid.endswith("@g.us"):
+                return NewEvent("groups.update", {"jid": jid, **picture, "author": event.author}, at)
+            return NewEvent("contacts.update", {**_whose(jid, event.jid_alt), **picture}, at)
+        case IdentityChanged(jid=jid, jid_alt=jid_alt):
+            at = datetime.fromtimestamp(event.timestamp, UTC)
+            return NewEvent("contacts.update", {**_whose(jid, jid_alt), "identity": "changed"}, at)
+        case PrivacyChanged(changed=changed):
+            return NewEvent("account.update", {"privacy": list(changed)})
         case CallEvent():
             caller, caller_alt = phone_first(event.creator, event.creator_alt)
             data = {
@@ -249,8 +269,43 @@ def _announced(event: ClientEvent) -> NewEvent | None:
         case HistorySync(type=kind, progress=progress, data=history):
             data = {"type": kind, "progress": progress, "conversations": len(history.conversations)}
             return NewEvent("history.sync", data)
+        case ChannelJoined(channel=channel):
+            data = {
+                "jid": channel.jid,
+                "name": channel.name,
+                "description": channel.description,
+                "subscribers": channel.subscribers,
+                "role": channel.role,
+                "muted": channel.muted,
+            }
+            return NewEvent("newsletter.join", data)
+        case ChannelLeft(jid=jid, role=role):
+            return NewEvent("newsletter.leave", {"jid": jid, "role": role})
+        case ChannelMuted(jid=jid, muted=muted):
+            return NewEvent("newsletter.mute", {"jid": jid, "muted": muted})
+        case ChannelUpdated(jid=jid, posts=posts):
+            numbers = [
+                {"serverId": post.server_id, "views": post.views, "reactions": post.reactions}
+                for post in posts
+            ]
+            data = {"jid": jid, "messages": numbers}
+            return NewEvent("newsletter.update", data, datetime.fromtimestamp(event.timestamp, UTC))
         case _:
             return None
+
+
+def _whose(jid: str, jid_alt: str | None) -> Json:
+    """Whom an event is about, in both forms of address where they are known."""
+    first, other = phone_first(jid, jid_alt)
+    return {"jid": first, "jidAlt": other}
+
+
+def _blocklist_changed(event: BlocklistChanged) -> tuple[NewEvent, ...]:
+    return tuple(
+        NewEvent("contacts.update", {**_whose(jid, event.alts.get(jid)), "blocked": blocked})
+        for jids, blocked in ((event.blocked, True), (event.unblocked, False))
+        for jid in jids
+    )
 
 
 def _group_changed(event: GroupChanged) -> NewEvent | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from actors.session.ignoring import Ignored
 from actors.session.state import Policy
 from storage.rows import Json
 
@@ -15,6 +16,7 @@ class Limits:
     per_minute: int = 10
     burst: int = 10
     queue: int = 256  # sends waiting in the session for their turn
+    new_chats_per_day: int | None = None  # chats that begin with a message of ours; None: any number
 
 
 @frozen(kw_only=True)
@@ -42,29 +44,56 @@ class SessionConfig:
 
 
 @frozen(kw_only=True)
+class CallRejection:
+    """Calls are declined as they come in."""
+
+    message: str | None = field(default=None, repr=False)
+    """A text that is then sent to the caller."""
+
+
+@frozen(kw_only=True)
 class SessionSettings:
     """What the user chose for one session."""
 
     device_name: str = "Terzetto"
     proxy: str | None = field(default=None, repr=False)  # may carry a password
     auto_read: bool = False
+    auto_reject_calls: CallRejection | None = None
+    ignored: Ignored = field(factory=Ignored)
     limits: Limits = field(factory=Limits)
 
 
 def settings_of(stored: Json, config: SessionConfig) -> SessionSettings:
     """The settings in a session's row; what it leaves out is the gateway's default."""
     limits = stored.get("limits") or {}
+    ignore = stored.get("ignore") or {}
     defaults = config.limits
     per_minute = limits.get("perMinute", defaults.per_minute)
     return SessionSettings(
         device_name=stored.get("deviceName") or "Terzetto",
         proxy=stored.get("proxy"),
         auto_read=bool(stored.get("autoRead", False)),
+        auto_reject_calls=_call_rejection(stored.get("autoRejectCalls")),
+        ignored=Ignored(
+            groups=ignore.get("groups", False),
+            channels=ignore.get("channels", False),
+            status=ignore.get("status", False),
+            broadcasts=ignore.get("broadcasts", False),
+            chats=ignore.get("chats", ()),
+        ),
         limits=Limits(
             per_minute=per_minute,
             burst=limits.get(
                 "burst", min(defaults.burst, per_minute) if "perMinute" in limits else defaults.burst
             ),
             queue=defaults.queue,
+            new_chats_per_day=limits.get("newChatsPerDay", defaults.new_chats_per_day),
         ),
     )
+
+
+def _call_rejection(stored: Json | bool | None) -> CallRejection | None:
+    """`true`, or an object with the text to answer with."""
+    if not stored:
+        return None
+    return CallRejection(message=stored.get("message") if isinstance(stored, dict) else None)

@@ -10,6 +10,10 @@ from .events import (
     BlocklistChanged,
     CallEvent,
     CallStage,
+    ChannelJoined,
+    ChannelLeft,
+    ChannelMuted,
+    ChannelUpdated,
     ChatPresence,
     ClientEvent,
     ClientOutdated,
@@ -35,6 +39,7 @@ from .events import (
     PairingRefused,
     PictureChanged,
     PresenceChanged,
+    PrivacyChanged,
     QrCode,
     ReceiptArrived,
     ReceiptKind,
@@ -45,8 +50,9 @@ from .events import (
     Unreadable,
 )
 from .groups import group_from
-from .jid import device_text, to_text
+from .jid import LID, PHONE, device_text, to_text
 from .kinds import EVENT_CODES, JOURNAL_FULL, LOOP_ENDED, OLD_COUNTER, PAIRING_STATUS, QR_CODE
+from .newsletter import channel_from, is_muted, post_from, role_in
 from .proto import neonize
 
 __all__ = ["decode"]
@@ -61,7 +67,7 @@ def decode(kind: int, payload: bytes) -> ClientEvent:
         if name is None:
             return Unreadable(kind, "unknown kind")
         message = getattr(neonize, name).FromString(payload)
-        if not message.IsInitialized():  # parsing does not look
+        if name not in _LENIENT and not message.IsInitialized():  # parsing does not look
             return Unreadable(kind, f"{name} without {', '.join(message.FindInitializationErrors())}")
         reader = _READERS.get(name)
         return OtherEvent(name, payload) if reader is None else reader(message)
@@ -232,11 +238,14 @@ def _chat_presence(presence: Any) -> ClientEvent:
 
 
 def _picture(picture: Any) -> ClientEvent:
+    jid, author = to_text(picture.JID) or "", to_text(picture.Author)
+    one_person = {jid.partition("@")[2], (author or "").partition("@")[2]} == {PHONE, LID}
     return PictureChanged(
-        jid=to_text(picture.JID) or "",
-        author=to_text(picture.Author),
+        jid=jid,
+        author=author,
         timestamp=float(picture.Timestamp),
         removed=picture.Remove,
+        jid_alt=author if one_person else None,  # people change nobody's picture but their own
     )
 
 
@@ -256,6 +265,21 @@ def _blocklist(event: Any) -> ClientEvent:
         blocked=_texts(each.JID for each in event.Changes if each.BlockAction == block),
         unblocked=_texts(each.JID for each in event.Changes if each.BlockAction != block),
     )
+
+
+_PRIVACY: Final = {
+    "GroupAddChanged": "groupAdd",
+    "LastSeenChanged": "lastSeen",
+    "StatusChanged": "status",
+    "ProfileChanged": "profile",
+    "ReadReceiptsChanged": "readReceipts",
+    "OnlineChanged": "online",
+    "CallAddChanged": "callAdd",
+}
+
+
+def _privacy(event: Any) -> ClientEvent:
+    return PrivacyChanged(tuple(name for flag, name in _PRIVACY.items() if getattr(event, flag)))
 
 
 def _joined(event: Any) -> ClientEvent:
@@ -311,6 +335,20 @@ def _call(stage: CallStage) -> Callable[[Any], ClientEvent]:
     return read
 
 
+def _channel_updated(event: Any) -> ClientEvent:
+    return ChannelUpdated(
+        jid=to_text(event.JID) or "",
+        timestamp=float(event.TIME),
+        posts=tuple(post_from(each) for each in event.Messages),
+    )
+
+
+# The library leaves out an enum's value that it has no name for; the rest is worth having.
+_LENIENT: Final = frozenset(
+    {"NewsletterJoin", "NewsletterLeave", "NewsletterMuteChange", "NewsletterLiveUpdate"}
+    | {"privacySettingsEvent"}
+)
+
 _READERS: Final[dict[str, Callable[[Any], ClientEvent]]] = {
     "Device": _device,
     "PairStatus": _pair_status,
@@ -335,6 +373,11 @@ _READERS: Final[dict[str, Callable[[Any], ClientEvent]]] = {
     "IdentityChange": _identity,
     "OfflineSyncCompleted": lambda event: OfflineSynced(event.Count),
     "BlocklistEvent": _blocklist,
+    "privacySettingsEvent": _privacy,
+    "NewsletterJoin": lambda event: ChannelJoined(channel_from(event.NewsletterMetadata)),
+    "NewsletterLeave": lambda event: ChannelLeft(to_text(event.ID) or "", role_in(event)),
+    "NewsletterMuteChange": lambda event: ChannelMuted(to_text(event.ID) or "", is_muted(event)),
+    "NewsletterLiveUpdate": _channel_updated,
     "CallOffer": _call(CallStage.OFFERED),
     "CallOfferNotice": _call(CallStage.NOTICE),
     "CallPreAccept": _call(CallStage.PREACCEPTED),

@@ -4,17 +4,23 @@ Addresses are text without a device (`jid.py`); `…_alt` is the same party in t
 a LID, LID for a phone number) when WhatsApp said it, else None. Times are Unix seconds.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from attrs import field, frozen
 
 from .groups import Group
+from .newsletter import Channel, Post
 
 __all__ = [
     "BlocklistChanged",
     "CallEvent",
     "CallStage",
+    "ChannelJoined",
+    "ChannelLeft",
+    "ChannelMuted",
+    "ChannelUpdated",
     "ChatPresence",
     "ClientEvent",
     "ClientOutdated",
@@ -40,6 +46,7 @@ __all__ = [
     "PairingRefused",
     "PictureChanged",
     "PresenceChanged",
+    "PrivacyChanged",
     "QrCode",
     "ReceiptArrived",
     "ReceiptKind",
@@ -305,6 +312,7 @@ class PresenceChanged:
     jid: str
     online: bool
     last_seen: float | None
+    jid_alt: str | None = None
 
 
 @frozen
@@ -327,6 +335,7 @@ class PictureChanged:
     author: str | None
     timestamp: float
     removed: bool
+    jid_alt: str | None = None
 
 
 @frozen
@@ -336,6 +345,7 @@ class IdentityChanged:
     jid: str
     timestamp: float
     implicit: bool
+    jid_alt: str | None = None
 
 
 @frozen
@@ -344,6 +354,16 @@ class BlocklistChanged:
 
     blocked: tuple[str, ...]
     unblocked: tuple[str, ...]
+    alts: Mapping[str, str | None] = field(factory=dict)
+    """Of some of them, the other address."""
+
+
+@frozen
+class PrivacyChanged:
+    """The account's privacy was set on another device; only what changed is known, not to what."""
+
+    changed: tuple[str, ...]
+    """`groupAdd`, `lastSeen`, `status`, `profile`, `readReceipts`, `online`, `callAdd`."""
 
 
 @frozen
@@ -405,6 +425,41 @@ class CallEvent:
     media: str = ""
 
 
+# --- channels ----------------------------------------------------------------------------------------------
+
+
+@frozen
+class ChannelJoined:
+    """The account follows a channel, from now on."""
+
+    channel: Channel
+
+
+@frozen
+class ChannelLeft:
+    """The account follows a channel no more."""
+
+    jid: str
+    role: str | None
+
+
+@frozen
+class ChannelMuted:
+    """A channel was muted, or is heard again."""
+
+    jid: str
+    muted: bool | None
+
+
+@frozen
+class ChannelUpdated:
+    """Numbers of a channel's posts changed; comes for a while after it was asked for."""
+
+    jid: str
+    timestamp: float
+    posts: tuple[Post, ...]
+
+
 @frozen
 class OtherEvent:
     """An event of the library without a class here; `payload` is its protobuf named `name`."""
@@ -450,9 +505,14 @@ ClientEvent = (
     | PictureChanged
     | IdentityChanged
     | BlocklistChanged
+    | PrivacyChanged
     | GroupChanged
     | JoinedGroup
     | CallEvent
+    | ChannelJoined
+    | ChannelLeft
+    | ChannelMuted
+    | ChannelUpdated
     | OtherEvent
     | Unreadable
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from .proto import neonize
 
-__all__ = ["PHONE", "device_text", "phone_jid", "to_proto", "to_text"]
+__all__ = ["LID", "PHONE", "device_text", "phone_jid", "to_proto", "to_text"]
 
 PHONE = "s.whatsapp.net"
 LID = "lid"

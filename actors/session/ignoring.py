@@ -1,0 +1,59 @@
+"""Chats that a session does not want to hear of: what is said there is neither stored nor announced."""
+
+from collections.abc import Iterable
+
+from attrs import field, frozen
+
+from actors.whatsapp.events import (
+    ChannelUpdated,
+    ChatPresence,
+    ClientEvent,
+    MessageArrived,
+    UndecryptableMessage,
+)
+
+_STATUS = "status@broadcast"
+
+
+def _jids(chats: Iterable[str]) -> frozenset[str]:
+    return frozenset(chats)
+
+
+@frozen(kw_only=True)
+class Ignored:
+    """Which chats: of these kinds, and these by name. Receipts are told all the same."""
+
+    groups: bool = False
+    channels: bool = False
+    status: bool = False
+    """People's stories."""
+    broadcasts: bool = False
+    """What people write to many at once."""
+    chats: frozenset[str] = field(default=frozenset(), converter=_jids)
+    """JIDs, by number or LID."""
+
+    def covers(self, event: ClientEvent) -> bool:
+        """Whether an event is something said, or being typed, in such a chat."""
+        match event:
+            case MessageArrived(chat=chat, chat_alt=alt) | UndecryptableMessage(chat=chat, chat_alt=alt):
+                return self._covers(chat) or (alt is not None and self._covers(alt))
+            case ChatPresence(chat=chat, sender=sender, sender_alt=alt, is_group=is_group):
+                named = {chat} if is_group else {chat, sender, alt}
+                return self._covers(chat) or not self.chats.isdisjoint(named)
+            case ChannelUpdated(jid=jid):
+                return self._covers(jid)
+            case _:
+                return False
+
+    def _covers(self, chat: str) -> bool:
+        if chat in self.chats:
+            return True
+        match chat.rpartition("@")[2]:
+            case "g.us":
+                return self.groups
+            case "newsletter":
+                return self.channels
+            case "broadcast":
+                return self.status if chat == _STATUS else self.broadcasts
+            case _:
+                return False
