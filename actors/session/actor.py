@@ -395,8 +395,8 @@ class SessionActor(Actor):
                     self.nursery.start_soon(self._mark_read, client, event)
             case wa.CallEvent(stage=wa.CallStage.OFFERED) if client is not None:
                 if (wish := self._settings.auto_reject_calls) is not None:
-                    here = {"session": self.ref, "writer": self._writer, "session_id": self.session_id}
-                    self.nursery.start_soon(partial(turn_down, event, wish, client=client, **here))
+                    here = partial(turn_down, session_id=self.session_id, session=self.ref)
+                    self.nursery.start_soon(partial(here, event, wish, client=client, writer=self._writer))
 
     async def _identified(self, event: wa.Identified) -> None:
         """Who the session is, once its device is paired."""
