@@ -66,6 +66,8 @@ class Session:
     settings: Json = field(factory=dict, repr=False)
     """deviceName, proxy, limits, ignore, autoRead, autoRejectCalls: may hold a proxy's password."""
     metadata: Json = field(factory=dict, repr=False)
+    health: Json = field(factory=dict)
+    """What the account is kept from, by the state's name: {reason, since, until}; nothing: all is well."""
     seq: int = 0
     """The last event's number. Kept by the writer."""
     journal_seq: int = 0
@@ -269,6 +271,20 @@ class Batch:
 
 
 @frozen(kw_only=True)
+class Receipt:
+    """When somebody received, read and played a message of ours; None: not yet, or never told."""
+
+    session_id: str
+    message_id: str
+    """Our id."""
+    participant: str
+    """Their JID, by phone number where it is known."""
+    delivered_at: datetime | None = None
+    read_at: datetime | None = None
+    played_at: datetime | None = None
+
+
+@frozen(kw_only=True)
 class Claim:
     """An Idempotency-Key in use: for the same key and request there is one answer."""
 
@@ -292,6 +308,7 @@ TABLES: dict[type, str] = {
     AuditEntry: "audit",
     Delivery: "deliveries",
     Batch: "batches",
+    Receipt: "receipts",
     Claim: "claims",
 }
 
