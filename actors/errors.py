@@ -118,6 +118,13 @@ class MediaNotFound(SessionError):
 
 
 @frozen(kw_only=True)
+class MediaGone(SessionError):
+    """The file of a message cannot be had (any more)."""
+
+    reason: str  # a sentence
+
+
+@frozen(kw_only=True)
 class NotSupported(SessionError):
     """The client library has no way to send this, or not there. Nothing was sent."""
 
