@@ -1,10 +1,6 @@
 """The way out for webhooks: one POST to an address that may be reached, and what came of it."""
 
-import socket
-import ssl
-from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
-from ipaddress import ip_address
 from typing import Self
 
 import attrs
@@ -14,6 +10,7 @@ import trio
 from attrs import define, field, frozen
 
 from actors.egress import Egress, UrlForbidden
+from actors.outward import FAILURES, Guarded, target, words
 
 ANSWER_KEPT = 1024
 """Bytes of an answer that are shown to people."""
@@ -58,7 +55,7 @@ class Sender:
                 ssl_context=httpx.create_ssl_context(),
                 max_connections=self.connections,
                 keepalive_expiry=5.0,
-                network_backend=_Guarded(self.egress),
+                network_backend=Guarded(self.egress),
             )
         )
         return self
@@ -74,11 +71,11 @@ class Sender:
             async with self._limiter:
                 # The whole exchange has an end: httpcore's time-outs are between bytes.
                 with trio.fail_after(self.connect_timeout + 2 * self.timeout):
-                    status, answer = await self._exchange(_target(url), headers, body)
+                    status, answer = await self._exchange(target(url), headers, body)
         except UrlForbidden as refused:
             outcome = Outcome(error=f"url_forbidden: {refused}")
-        except (*_FAILURES, trio.TooSlowError) as error:
-            outcome = Outcome(error=_words(error))
+        except (*FAILURES, trio.TooSlowError) as error:
+            outcome = Outcome(error=words(error))
         else:
             outcome = Outcome(status=status, body=_shown(answer), error=_problem(status))
         return attrs.evolve(outcome, seconds=trio.current_time() - began)
@@ -96,84 +93,13 @@ class Sender:
         ) as answer:
             # The status says it all. A short rest is read, so that the connection may serve again.
             read = b""
-            with trio.move_on_after(_ANSWER_TIME) as enough, suppress(*_FAILURES):
+            with trio.move_on_after(_ANSWER_TIME) as enough, suppress(*FAILURES):
                 async for chunk in answer.aiter_stream():
                     read += chunk
                     if len(read) > _ANSWER_READ:
                         # From within: httpcore's generators, one in the other, do not end well when left.
                         enough.cancel()
             return answer.status, read
-
-
-class _Guarded(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that were judged, each name looked up once for it."""
-
-    def __init__(self, egress: Egress) -> None:
-        self._egress = egress
-        self._inner = httpcore.TrioBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            with trio.fail_after(timeout or float("inf")):
-                found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except trio.TooSlowError:
-            raise httpcore.ConnectTimeout from None
-        except (OSError, UnicodeError):
-            raise httpcore.ConnectError(_NO_NAME) from None
-        address = self._egress.permitted([ip_address(str(each[4][0]).partition("%")[0]) for each in found])
-        return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await trio.sleep(seconds)
-
-
-_NO_NAME = "the name was not found"
-_FAILURES = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.TimeoutException,
-    httpcore.UnsupportedProtocol,
-    httpx.InvalidURL,
-    ssl.SSLError,
-)
-
-
-def _target(url: str) -> httpcore.URL:
-    parsed = httpx.URL(url)  # international names become those of the DNS
-    return httpcore.URL(
-        scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path
-    )
-
-
-def _words(error: BaseException) -> str:
-    match error:
-        case trio.TooSlowError() | httpcore.ReadTimeout():
-            return "no answer in time"
-        case httpcore.ConnectTimeout():
-            return "no connection in time"
-        case httpcore.ConnectError(args=(text,)) if text == _NO_NAME:
-            return _NO_NAME
-        case httpcore.ConnectError():
-            return "the certificate is not trusted" if _untrusted(error) else "no connection"
-        case httpcore.RemoteProtocolError() | httpcore.ReadError():
-            return "the connection broke off"
-        case _:
-            return type(error).__name__
-
-
-def _untrusted(error: BaseException | None) -> bool:
-    """Whether the endpoint's certificate is at the bottom of it."""
-    return error is not None and (
-        isinstance(error, ssl.SSLCertVerificationError) or _untrusted(error.__cause__ or error.__context__)
-    )
 
 
 def _problem(status: int) -> str | None:

@@ -1,0 +1,300 @@
+"""Takes a file in: from a URL, a request or the store itself, in the form in which WhatsApp takes it.
+
+What is said of a stored file besides its type and size (`details`), where it applies: `kind`, the MediaKind
+whose form it has; `width` and `height` in pixels, `seconds`, `waveform` in base64, `animated`.
+"""
+
+import base64
+import binascii
+import hashlib
+import mimetypes
+from datetime import timedelta
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from attrs import define, field, frozen
+
+from actors import decoding
+from actors.decoding import Converted, Decoders, sniff
+from actors.errors import MediaNotFound
+from actors.media.errors import MediaBusy, MediaTooLarge, MediaTypeUnsupported
+from actors.media.fetch import Fetcher
+from actors.media.room import Room
+from actors.outgoing.content import MediaKind
+from storage.media import MediaFile, MediaSource, MediaStore
+from storage.rows import Json, now
+
+UNKNOWN = "application/octet-stream"
+
+# What so many formats are made of that the bytes alone do not tell which one it is.
+_VAGUE = frozenset({UNKNOWN, "application/zip", "text/plain", "application/xml", "application/x-ole-storage"})
+
+_JOBS: dict[MediaKind, decoding.Job] = {
+    MediaKind.IMAGE: decoding.Image(),
+    MediaKind.VIDEO: decoding.Video(),
+    MediaKind.GIF: decoding.Video(gif=True),
+    MediaKind.VIDEO_NOTE: decoding.Video(),
+    MediaKind.AUDIO: decoding.Audio(),
+    MediaKind.VOICE: decoding.Voice(),
+    MediaKind.DOCUMENT: decoding.Document(),
+    MediaKind.STICKER: decoding.Sticker(),
+}
+
+
+@frozen
+class FromUrl:
+    """To be fetched."""
+
+    url: str = field(repr=False)
+
+
+@frozen
+class FromBase64:
+    """In the request's JSON; a `data:` URL's head before it is passed over."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class FromBytes:
+    """In the request, as it is."""
+
+    data: bytes = field(repr=False)
+
+
+@frozen
+class FromStore:
+    """Stored before, in the same session."""
+
+    media_id: str
+
+
+Source = FromUrl | FromBase64 | FromBytes | FromStore
+
+
+@frozen(kw_only=True)
+class MediaLimits:
+    """How many bytes a file may have, as it comes, before it is converted."""
+
+    document: int = 100 << 20
+    video: int = 64 << 20
+    audio: int = 16 << 20
+    image: int = 16 << 20
+
+    def of(self, kind: MediaKind) -> int:
+        match kind:
+            case MediaKind.IMAGE | MediaKind.STICKER:
+                return self.image
+            case MediaKind.AUDIO | MediaKind.VOICE:
+                return self.audio
+            case MediaKind.DOCUMENT:
+                return self.document
+            case _:
+                return self.video
+
+    @property
+    def largest(self) -> int:
+        """What no file of any kind goes beyond."""
+        return max(self.document, self.video, self.audio, self.image)
+
+
+@frozen
+class _Obtained:
+    data: bytes = field(repr=False)
+    origin: MediaSource
+    file_name: str | None = None
+
+
+@define(eq=False)
+class Intake:
+    """Takes files in, for all sessions."""
+
+    store: MediaStore
+    fetcher: Fetcher
+    decoders: Decoders
+    limits: MediaLimits = field(factory=MediaLimits)
+    retention: timedelta | None = timedelta(days=30)
+    """How long a file is kept; None: until it is deleted."""
+    room: Room = field(factory=lambda: Room(256 << 20))
+    """For files that are being fetched, or read out of the store to become something else."""
+
+    async def obtain(
+        self,
+        session_id: str,
+        source: Source,
+        as_: MediaKind,
+        *,
+        file_name: str | None = None,
+        mime_type: str | None = None,
+    ) -> MediaFile:
+        """A stored file of this session, in the form in which WhatsApp takes it `as_` that.
+
+        A stored file that has that form already is answered as it is. `file_name` and `mime_type` are what
+        the caller calls it; the type counts only for what its bytes do not tell, and never for what is shown.
+
+        Raises UrlForbidden, MediaFetchFailed, MediaTooLarge, MediaTypeUnsupported, MediaBusy, MediaNotFound,
+        WriteRefused (no such session), DatabaseUnavailable.
+        """
+        limit = self.limits.of(as_)
+        match source:
+            case FromStore(media_id=media_id):
+                file = await self._stored(session_id, media_id)
+                if file.details.get("kind") == as_:
+                    return file
+                _check(file.size, limit)
+                async with self.room.of(file.size):
+                    taken = _Obtained(await self._content(file), file.source, file.file_name)
+                    return await self._convert(session_id, taken, as_, file_name, mime_type or file.mime_type)
+            case FromUrl(url=url):
+                async with self.room.of(limit):
+                    return await self._convert(
+                        session_id, await self._fetched(url, limit), as_, file_name, mime_type
+                    )
+            case _:
+                taken = _Obtained(_given(source, limit), MediaSource.UPLOAD)
+                return await self._convert(session_id, taken, as_, file_name, mime_type)
+
+    async def keep(
+        self,
+        session_id: str,
+        source: FromUrl | FromBase64 | FromBytes,
+        *,
+        file_name: str | None = None,
+        mime_type: str | None = None,
+    ) -> MediaFile:
+        """A stored file of this session with these very bytes, to be sent later as whatever it can become.
+
+        Raises as `obtain` does.
+        """
+        limit = self.limits.largest
+        if not isinstance(source, FromUrl):
+            taken = _Obtained(_given(source, limit), MediaSource.UPLOAD)
+            return await self._keep(session_id, taken, file_name, mime_type)
+        async with self.room.of(limit):
+            return await self._keep(session_id, await self._fetched(source.url, limit), file_name, mime_type)
+
+    async def thumbnail(self, session_id: str, data: bytes, side: int) -> MediaFile:
+        """A small JPEG of a picture, stored. Raises as `obtain` does."""
+        converted = await self._decoded(decoding.Thumbnail(side=side), data)
+        taken = _Obtained(converted.data, MediaSource.FETCHED)
+        return await self._store(session_id, taken, None, converted.mime_type, _details(converted, None))
+
+    async def _fetched(self, url: str, limit: int) -> _Obtained:
+        fetched = await self.fetcher.fetch(url, limit=limit)
+        return _Obtained(fetched.data, MediaSource.FETCHED, _name_in(fetched.url))
+
+    async def _stored(self, session_id: str, media_id: str) -> MediaFile:
+        file = await self.store.get(session_id, media_id)
+        if file is None:
+            raise MediaNotFound(media_id=media_id)
+        return file
+
+    async def _content(self, file: MediaFile) -> bytes:
+        try:
+            return await self.store.content(file)
+        except LookupError:
+            raise MediaNotFound(media_id=file.id) from None
+
+    async def _convert(
+        self, session_id: str, taken: _Obtained, as_: MediaKind, file_name: str | None, mime_type: str | None
+    ) -> MediaFile:
+        name = file_name or taken.file_name
+        if as_ is MediaKind.DOCUMENT:
+            told = told_type(taken.data, name, mime_type)
+            return await self._store(session_id, taken, name, told, {"kind": str(as_)})
+        converted = await self._decoded(_JOBS[as_], taken.data)
+        made = _Obtained(converted.data, taken.origin)
+        return await self._store(
+            session_id, made, name, converted.mime_type, _details(converted, as_), converted.thumbnail
+        )
+
+    async def _keep(
+        self, session_id: str, taken: _Obtained, file_name: str | None, mime_type: str | None
+    ) -> MediaFile:
+        name = file_name or taken.file_name
+        return await self._store(session_id, taken, name, told_type(taken.data, name, mime_type), {})
+
+    async def _decoded(self, job: decoding.Job, data: bytes) -> Converted:
+        try:
+            return await self.decoders.convert(job, data)
+        except decoding.TooLarge as error:
+            raise MediaTooLarge(f"{error.limit} {error.what}") from None
+        except decoding.Busy as error:
+            raise MediaBusy(error.retry_after) from None
+        except decoding.DecodingError as error:
+            raise MediaTypeUnsupported(str(error)) from None
+
+    async def _store(
+        self,
+        session_id: str,
+        taken: _Obtained,
+        file_name: str | None,
+        mime_type: str,
+        details: Json,
+        thumbnail: bytes | None = None,
+    ) -> MediaFile:
+        at = now()
+        file = MediaFile(
+            session_id=session_id,
+            sha256=hashlib.sha256(taken.data).digest(),
+            mime_type=mime_type,
+            size=len(taken.data),
+            file_name=file_name,
+            source=taken.origin,
+            details=details,
+            thumbnail=thumbnail,
+            created_at=at,
+            expires_at=None if self.retention is None else at + self.retention,
+        )
+        await self.store.put(file, taken.data)
+        return file
+
+
+def told_type(data: bytes, file_name: str | None, claimed: str | None) -> str:
+    """What a file is: its bytes tell; where they tell little, as of a spreadsheet, which is a zip, its owner."""
+    sniffed = sniff(data) or UNKNOWN
+    if sniffed not in _VAGUE:
+        return sniffed
+    guessed, packed = mimetypes.guess_type(file_name or "", strict=True)
+    return claimed or (None if packed else guessed) or sniffed
+
+
+def _given(source: FromBase64 | FromBytes, limit: int) -> bytes:
+    match source:
+        case FromBase64(text=text):
+            encoded = text.partition(",")[2] if text.startswith("data:") else text
+            _check(len(encoded) * 3 // 4 - 2, limit)
+            try:
+                data = base64.b64decode(encoded, validate=True)
+            except (binascii.Error, ValueError):
+                raise MediaTypeUnsupported("it is not in base64") from None
+        case FromBytes(data=data):
+            pass
+    if not data:
+        raise MediaTypeUnsupported("it is empty")
+    _check(len(data), limit)
+    return data
+
+
+def _check(size: int, limit: int) -> None:
+    if size > limit:
+        raise MediaTooLarge(f"{limit} bytes")
+
+
+def _name_in(url: str) -> str | None:
+    """The file's name, where a URL ends with one."""
+    name = PurePosixPath(unquote(urlsplit(url).path, errors="replace")).name
+    name = "".join(character for character in name if character.isprintable())
+    return name[-200:] or None
+
+
+def _details(converted: Converted, kind: MediaKind | None) -> Json:
+    known = {
+        "kind": None if kind is None else str(kind),
+        "width": converted.width,
+        "height": converted.height,
+        "seconds": converted.seconds,
+        "waveform": None if converted.waveform is None else base64.b64encode(converted.waveform).decode(),
+        "animated": converted.animated or None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
