@@ -422,11 +422,16 @@ class SessionActor(Actor):
         await self._writer.cast(Append(self.session_id, (NewEvent(name, data),)))
 
     async def _greet(self, client: Client) -> None:
-        """Have delivery receipts sent although the account is not shown as online."""
+        """Have delivery receipts sent although the account is not shown as online; tell the server its name.
+
+        An account that was shown as online is so again.
+        """
         try:
             await client.set_force_active_receipts(True)
+            if self._row.push_name:
+                await client.send_presence(client.available)
         except CellError as error:
-            log.warning("receipts_not_forced session=%s error=%s", self.session_id, type(error).__name__)
+            log.warning("client_not_greeted session=%s error=%s", self.session_id, type(error).__name__)
 
     async def _mark_read(self, client: Client, event: wa.MessageArrived) -> None:
         try:

@@ -124,6 +124,8 @@ class Client:
     number: int
     """Its handle in the cell."""
     _port: Port = field(repr=False)
+    available: bool = field(default=False, init=False)
+    """Whether the account was last shown as online."""
 
     @property
     def cell_id(self) -> str:
@@ -182,6 +184,7 @@ class Client:
     async def send_presence(self, available: bool, timeout: float = CALL_TIMEOUT) -> None:
         """Show the account as online or not; needs a push name."""
         await self._text("SendPresence", "available" if available else "unavailable", timeout=timeout)
+        self.available = available
 
     async def set_force_active_receipts(self, active: bool, timeout: float = 5.0) -> None:
         """Send delivery receipts as an active client does even while the account is not shown as online."""
