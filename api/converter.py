@@ -7,7 +7,8 @@ every bad field with its path and what was expected there.
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, IterableValidationError
@@ -17,6 +18,8 @@ from api.fields import CHECKS, MismatchError
 from api.refusals import FieldError, ValidationFailed
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
+
+_UNIONS = (UnionType, Union)
 
 
 def structure(value: Any, into: type[T]) -> T:
@@ -52,6 +55,8 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(StrEnum, _member)
     converter.register_structure_hook_factory(_is_tuple, partial(_tuple_hook, converter))
     converter.register_structure_hook_factory(attrs.has, partial(_class_hook, converter))
+    converter.register_structure_hook_factory(_is_tagged, partial(_tagged_hook, converter))
+    converter.register_structure_hook_factory(_is_flag_or_class, partial(_flag_or_class_hook, converter))
     converter.register_unstructure_hook_factory(attrs.has, partial(_view_hook, converter))
     return converter
 
@@ -100,6 +105,44 @@ def _class_hook(converter: Converter, kind: type[attrs.AttrsInstance]) -> Any:
     return instance
 
 
+def _is_tagged(kind: Any) -> bool:
+    """Whether this is a union of attrs classes, each with its `TYPE`."""
+    return get_origin(kind) in _UNIONS and all(hasattr(one, "TYPE") for one in get_args(kind))
+
+
+def _tagged_hook(converter: Converter, kind: Any) -> Any:
+    classes = {one.TYPE: one for one in get_args(kind)}
+
+    def one_of(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise MismatchError("expected an object")
+        tag = value.get("type")
+        if not isinstance(tag, str) or tag not in classes:
+            raise MismatchError(f"expected one of {', '.join(classes)}", path="type")
+        return converter.structure({name: value[name] for name in value if name != "type"}, classes[tag])
+
+    return one_of
+
+
+def _is_flag_or_class(kind: Any) -> bool:
+    """Whether this is `bool | Class`, or that and None."""
+    choices = [one for one in get_args(kind) if one is not type(None)]
+    return get_origin(kind) in _UNIONS and len(choices) == 2 and choices[0] is bool and attrs.has(choices[1])
+
+
+def _flag_or_class_hook(converter: Converter, kind: Any) -> Any:
+    (of_class,) = [one for one in get_args(kind) if attrs.has(one)]
+
+    def flag_or_class(value: Any, _: Any) -> Any:
+        if isinstance(value, bool) or (value is None and type(None) in get_args(kind)):
+            return value
+        if not isinstance(value, dict):
+            raise MismatchError("expected true, false or an object")
+        return converter.structure(value, of_class)
+
+    return flag_or_class
+
+
 def _view_hook(converter: Converter, kind: type[attrs.AttrsInstance]) -> Any:
     names: Any = {a.name: override(rename=camel(a.name.rstrip("_"))) for a in attrs.fields(kind)}
     return make_dict_unstructure_fn(kind, converter, **names)
@@ -128,6 +171,9 @@ def _field_errors(error: BaseException, path: str) -> Iterator[FieldError]:
                 yield FieldError(_below(path, name), "unknown field")
         case KeyError():
             yield FieldError(path, "is required")
+        case ExceptionGroup():  # what an instance found wrong with itself
+            for inner in error.exceptions:
+                yield from _field_errors(inner, path)
         case MismatchError():
             yield FieldError(_below(path, error.path) if error.path else path, str(error))
         case _:
@@ -135,7 +181,7 @@ def _field_errors(error: BaseException, path: str) -> Iterator[FieldError]:
 
 
 def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}" if path and not name.startswith("[") else path + name
 
 
 _converter = _make_converter()

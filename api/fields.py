@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, NewType, TypeVar
 from urllib.parse import urlsplit
 
+from attrs import field, frozen
+
 from actors.session.content import KINDS
 from actors.whatsapp.jid import phone_jid
 
@@ -60,6 +62,10 @@ Choices = NewType("Choices", tuple[str, ...])
 """2 to 12 different texts of 1 to 100 characters each."""
 Chosen = NewType("Chosen", tuple[str, ...])
 """Up to 12 different texts of 1 to 100 characters each."""
+Selectable = NewType("Selectable", int)
+"""How many options may be chosen: 0 (any number) to 12."""
+Font = NewType("Font", int)
+"""One of WhatsApp's fonts for stories: 0 to 10."""
 Colour = NewType("Colour", str)
 """A colour as `#RRGGBB`."""
 WebUrl = NewType("WebUrl", str)
@@ -95,9 +101,22 @@ Flag = NewType("Flag", bool)
 Names = NewType("Names", frozenset[str])
 """Names between commas."""
 
+
+@frozen
+class Upload:
+    """A file that came with the request; what it calls itself is its sender's word."""
+
+    data: bytes = field(repr=False)
+    name: str | None
+    mime_type: str | None
+
+
 DEFAULT_LIMIT = Limit(100)
 NO_WAIT = Wait(0)
 EVERYONE = Mentions(("all",))
+ONE = Selectable(1)
+PLAIN = Font(0)
+GREEN = Colour("#128C7E")
 TYPING_AUTO = Typing(-1)
 NO_GRACE = Seconds(0)
 A_DAY = Seconds(86400)
@@ -295,6 +314,14 @@ def _file_name(value: Any) -> FileName:
     return FileName(value)
 
 
+def _upload(value: Any) -> Upload:
+    if not isinstance(value, Upload):
+        raise MismatchError("expected a file in a multipart/form-data body")
+    if not value.data:
+        raise MismatchError("must not be empty")
+    return value
+
+
 def _base64(value: Any) -> Base64:
     if not isinstance(value, str):
         raise MismatchError("expected base64")
@@ -327,7 +354,7 @@ def _each(values: list[Any], check: Callable[[Any], T]) -> Iterator[T]:
         try:
             yield check(value)
         except MismatchError as wrong:
-            raise MismatchError(str(wrong), path=str(number)) from None
+            raise MismatchError(str(wrong), path=f"[{number}]") from None
 
 
 def _degrees(most: float) -> Callable[[Any], float]:
@@ -507,6 +534,7 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     Emoji: _emoji,
     MimeType: _mime_type,
     FileName: _file_name,
+    Upload: _upload,
     Base64: _base64,
     Mentions: _mentions,
     Latitude: _degrees(90),
@@ -515,6 +543,8 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     Typing: _typing,
     Choices: _different_texts(2),
     Chosen: _different_texts(0),
+    Selectable: lambda value: integer(value, 0, 12),
+    Font: lambda value: integer(value, 0, 10),
     Colour: _colour,
     WebUrl: _web_url,
     ProxyUrl: _proxy_url,

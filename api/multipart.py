@@ -1,0 +1,115 @@
+"""A `multipart/form-data` body as an instance of the attrs class that JSON would give: its file and fields.
+
+A field is text. Where its type asks for something else (a number, a flag, a list), the text is JSON.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar, get_args
+
+import attrs
+from quart import request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.multipart import Data, Field, File, MultipartDecoder, NeedData
+
+from api.bodies import body_as, parse_json
+from api.converter import camel, structure
+from api.fields import Upload
+from api.refusals import FieldError, InvalidJson, ValidationFailed
+
+MULTIPART = "multipart/form-data"
+MOST_PARTS = 100
+FIELD_BYTES = 1 << 20
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+
+async def body_or_form_as(kind: type[T]) -> T:
+    """The body, as JSON or, for a class with a `file`, as a form. Raises as `bodies.body_as` does."""
+    if request.mimetype != MULTIPART or not takes_file(kind):
+        return await body_as(kind)
+    raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    texts, file = parts_of(raw, request.mimetype_params.get("boundary", ""))
+    types = {camel(name): type_ for one in _classes(kind) for name, type_ in _types(one).items()}
+    given: dict[str, Any] = {
+        name: text if _is_text(types.get(name, str)) else _as_json(text) for name, text in texts.items()
+    }
+    if file is not None:
+        given["file"] = file
+    return structure(given, kind)
+
+
+def takes_file(kind: Any) -> bool:
+    """Whether a body of this class, or of one in this union, may be a form."""
+    return any("file" in _types(one) for one in _classes(kind))
+
+
+def parts_of(raw: bytes, boundary: str) -> tuple[dict[str, str], Upload | None]:
+    """The text fields by name, and the part called `file`. Raises ValidationFailed, RequestEntityTooLarge."""
+    gathered: list[tuple[Field | File, bytearray]] = []
+    try:
+        decoder = MultipartDecoder(boundary.encode("ascii"), max_parts=MOST_PARTS)
+        decoder.receive_data(raw)
+        while not isinstance(event := decoder.next_event(), NeedData):
+            match event:
+                case Field() | File():
+                    gathered.append((event, bytearray()))
+                case Data(data=data):
+                    gathered[-1][1].extend(data)
+                case _:  # what comes before the first part
+                    continue
+        decoder.receive_data(None)
+        decoder.next_event()
+        return _sorted(gathered)
+    except ValueError:  # UnicodeError is one
+        raise ValidationFailed((FieldError("", f"is no {MULTIPART}"),)) from None
+
+
+def _sorted(gathered: list[tuple[Field | File, bytearray]]) -> tuple[dict[str, str], Upload | None]:
+    texts: dict[str, str] = {}
+    file: Upload | None = None
+    wrong: list[FieldError] = []
+    for part, data in gathered:
+        name = str(part.name or "")
+        if name in texts or (name == "file" and file is not None):
+            wrong.append(FieldError(name, "is given more than once"))
+        elif isinstance(part, File):
+            if name == "file":
+                said = part.headers.get("content-type") or ""
+                file = Upload(bytes(data), part.filename or None, said.partition(";")[0].strip() or None)
+            else:
+                wrong.append(FieldError(name, "is a file; only the part named file may be one"))
+        elif len(data) > FIELD_BYTES:
+            raise RequestEntityTooLarge
+        else:
+            texts[name] = data.decode()
+    if wrong:
+        raise ValidationFailed(tuple(wrong))
+    return texts, file
+
+
+def _classes(kind: Any) -> tuple[type[attrs.AttrsInstance], ...]:
+    """An attrs class, or those of a union."""
+    return (kind,) if attrs.has(kind) else get_args(kind)
+
+
+def _types(kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
+    return {each.name: each.type for each in attrs.fields(attrs.resolve_types(kind))}
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether JSON would have a string here."""
+    choices = [each for each in get_args(kind) if each is not type(None)]
+    if choices:
+        return all(map(_is_text, choices))
+    while hasattr(kind, "__supertype__"):
+        kind = kind.__supertype__
+    return kind in (str, datetime, bytes) or (isinstance(kind, type) and issubclass(kind, StrEnum))
+
+
+def _as_json(text: str) -> Any:
+    """What the text is in JSON; itself where it is none, for the field's own check to judge."""
+    try:
+        return parse_json(text)
+    except InvalidJson:
+        return text
