@@ -132,6 +132,46 @@ class NotSupported(SessionError):
 
 
 @frozen(kw_only=True)
+class GroupNotFound(SessionError):
+    """WhatsApp knows no such group."""
+
+    group: str
+
+
+@frozen(kw_only=True)
+class NotGroupMember(SessionError):
+    """The account is not in the group."""
+
+    group: str
+
+
+@frozen(kw_only=True)
+class NotGroupAdmin(SessionError):
+    """The account is in the group, and only an admin may do this."""
+
+    group: str
+
+
+class InviteInvalid(SessionError):
+    """The link or code leads to no group."""
+
+
+class InviteRevoked(SessionError):
+    """The link was replaced by another, or does not let this account in."""
+
+
+class PictureUnsuitable(SessionError):
+    """WhatsApp does not take this file for a picture."""
+
+
+@frozen(kw_only=True)
+class PictureNotFound(SessionError):
+    """There is no picture to be seen."""
+
+    reason: str  # a sentence
+
+
+@frozen(kw_only=True)
 class NoQr(SessionError):
     """There is no QR code to scan: the session is not pairing, or its first code is still on the way."""
 

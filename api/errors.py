@@ -138,6 +138,21 @@ _TABLE: dict[type[Exception], _Row] = {
     ),
     session.MediaNotFound: _Row(404, "media_not_found", "No such file", "There is no such file."),
     session.NotSupported: _Row(501, "not_possible", "Not possible", "{reason}"),
+    session.GroupNotFound: _Row(404, "group_not_found", "No such group", "WhatsApp knows no such group."),
+    session.NotGroupMember: _Row(
+        403, "not_group_member", "Not in the group", "The account is not in this group."
+    ),
+    session.NotGroupAdmin: _Row(
+        403, "not_group_admin", "Not an admin of the group", "Only an admin of the group may do this."
+    ),
+    session.InviteInvalid: _Row(404, "invite_not_found", "No such invitation", "The link leads to no group."),
+    session.InviteRevoked: _Row(
+        410, "invite_revoked", "The invitation is void", "The link was revoked, or is not for this account."
+    ),
+    session.PictureUnsuitable: _Row(
+        415, "media_type_unsupported", "Not taken as a picture", "WhatsApp takes JPEG pictures only."
+    ),
+    session.PictureNotFound: _Row(404, "picture_not_found", "No picture", "{reason}"),
     session.NoQr: _Row(
         409, "no_qr", "No QR code now", "The session is {state}: there is no QR code to scan."
     ),

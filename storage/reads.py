@@ -7,17 +7,15 @@ Listings page by keyset, so that a page costs the same however deep it lies.
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import attrs
 from psycopg.rows import kwargs_row
 
-from storage.errors import BadQuery
+from storage.chats import ChatReads
+from storage.paging import decode, literal, page
 from storage.pool import Pool
 from storage.rows import (
     COLUMNS,
@@ -45,6 +43,8 @@ class Reads:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.chats = ChatReads(pool)
+        """Of chats and people."""
 
     # Sessions
 
@@ -66,11 +66,11 @@ class Reads:
         where.any_of("status", status)
         where.equal("desired", desired)
         if q:
-            where.add("concat_ws(' ', id, name, phone, push_name) ILIKE %s", f"%{_literal(q)}%")
+            where.add("concat_ws(' ', id, name, phone, push_name) ILIKE %s", f"%{literal(q)}%")
         if cursor is not None:
-            where.add("id > %s", *_decode(cursor, 1))
+            where.add("id > %s", *decode(cursor, 1))
         rows = await self._all(Session, f"{where} ORDER BY id LIMIT %s", (*where.params, limit + 1))
-        return _page(rows, limit, lambda session: [session.id])
+        return page(rows, limit, lambda session: [session.id])
 
     # Keys
 
@@ -146,13 +146,13 @@ class Reads:
         if q:
             where.add("to_tsvector('simple', text) @@ websearch_to_tsquery('simple', %s)", q)
         if cursor is not None:
-            where.add("(occurred_at, id) < (%s::timestamptz, %s)", *_decode(cursor, 2))
+            where.add("(occurred_at, id) < (%s::timestamptz, %s)", *decode(cursor, 2))
         rows = await self._all(
             Message,
             f"{where} ORDER BY occurred_at DESC, id DESC LIMIT %s",
             (*where.params, limit + 1),
         )
-        return _page(rows, limit, lambda message: [message.occurred_at.isoformat(), message.id])
+        return page(rows, limit, lambda message: [message.occurred_at.isoformat(), message.id])
 
     async def under_way(
         self, status: MessageStatus, *, after: tuple[str, str] = ("", ""), limit: int = 500
@@ -238,13 +238,13 @@ class Reads:
         where.equal("webhook_id", webhook_id)
         where.any_of("status", status)
         if cursor is not None:
-            where.add("(last_attempt_at, event_id) < (%s::timestamptz, %s)", *_decode(cursor, 2))
+            where.add("(last_attempt_at, event_id) < (%s::timestamptz, %s)", *decode(cursor, 2))
         rows = await self._all(
             Delivery,
             f"{where} ORDER BY last_attempt_at DESC, event_id DESC LIMIT %s",
             (*where.params, limit + 1),
         )
-        return _page(rows, limit, lambda each: [each.last_attempt_at.isoformat(), each.event_id])
+        return page(rows, limit, lambda each: [each.last_attempt_at.isoformat(), each.event_id])
 
     async def failing(self, webhook_id: str) -> list[Delivery]:
         """All of a webhook's events that are to be tried again."""
@@ -265,11 +265,11 @@ class Reads:
         where.any_of("action", action)
         where.equal("target", target)
         if cursor is not None:
-            where.add("(at, id) < (%s::timestamptz, %s)", *_decode(cursor, 2))
+            where.add("(at, id) < (%s::timestamptz, %s)", *decode(cursor, 2))
         rows = await self._all(
             AuditEntry, f"{where} ORDER BY at DESC, id DESC LIMIT %s", (*where.params, limit + 1)
         )
-        return _page(rows, limit, lambda entry: [entry.at.isoformat(), entry.id])
+        return page(rows, limit, lambda entry: [entry.at.isoformat(), entry.id])
 
     # How
 
@@ -319,28 +319,3 @@ class _Where:
 
 def _listed(values: str | Collection[str]) -> list[str]:
     return [values] if isinstance(values, str) else list(values)
-
-
-def _literal(text: str) -> str:
-    """The text with nothing in it that LIKE takes for a wildcard."""
-    return re.sub(r"([%_\\])", r"\\\1", text)
-
-
-def _page(rows: list[T], limit: int, key: Callable[[T], list[str]]) -> Page[T]:
-    """A page of `limit` from one row more, whose presence says that there is a next one."""
-    more = len(rows) > limit
-    return Page(rows[:limit], _encode(key(rows[limit - 1])) if more else None)
-
-
-def _encode(key: list[str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str, parts: int) -> list[str]:
-    try:
-        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
-        raise BadQuery("cursor") from None
-    if not isinstance(key, list) or len(key) != parts or not all(isinstance(part, str) for part in key):
-        raise BadQuery("cursor")
-    return key

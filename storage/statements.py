@@ -97,6 +97,30 @@ STORE_DELIVERIES = """
     RETURNING webhook_id, event_id
 """
 
+STORE_ADDRESSES = """
+    WITH given AS MATERIALIZED (
+        SELECT DISTINCT ON (session_id, jid) * FROM json_to_recordset(%s::json) AS r (
+            session_id text, jid text, alt text, name text, push_name text, business_name text
+        )
+    ), gone AS (
+        DELETE FROM addresses a USING given g WHERE a.session_id = g.session_id AND a.jid = g.alt
+    )
+    INSERT INTO addresses AS a (session_id, jid, alt, name, push_name, business_name, updated_at)
+    SELECT g.session_id, g.jid, g.alt, g.name, g.push_name, g.business_name, now()
+    FROM given g JOIN sessions s ON s.id = g.session_id
+    ON CONFLICT (session_id, jid) DO UPDATE SET
+        alt = coalesce(excluded.alt, a.alt), name = excluded.name, push_name = excluded.push_name,
+        business_name = excluded.business_name, updated_at = now()
+    WHERE (coalesce(excluded.alt, a.alt), excluded.name, excluded.push_name, excluded.business_name)
+        IS DISTINCT FROM (a.alt, a.name, a.push_name, a.business_name)
+    RETURNING a.session_id
+"""
+
+DELETE_CHAT = """
+    DELETE FROM messages
+    WHERE session_id = %s AND chat = ANY(%s) AND status NOT IN ('queued', 'sending')
+"""
+
 TRIM_DELIVERIES = """
     DELETE FROM deliveries d
     WHERE d.webhook_id = %(webhook_id)s AND (

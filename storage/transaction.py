@@ -3,7 +3,7 @@
 Every statement takes its rows as one JSON document. Within a batch all messages are stored first, then
 changed, then sessions, keys and webhooks are changed, deliveries are stored, and at last the events are
 appended in the order of their writes. That is the order things happen in anyhow: nothing is known of a
-message before it is there. The rare Insert and Delete keep their place among the others.
+message before it is there. The rare Insert, Delete and DeleteChat keep their place among the others.
 """
 # ruff: noqa: S608 - only names written here are put together; values are parameters
 
@@ -29,7 +29,9 @@ from storage.statements import (
     BEGIN,
     BY_ID,
     BY_WA_ID,
+    DELETE_CHAT,
     LOCK,
+    STORE_ADDRESSES,
     STORE_DELIVERIES,
     STORE_MESSAGES,
     TAKE_NUMBERS,
@@ -39,9 +41,11 @@ from storage.statements import (
 from storage.writes import (
     Append,
     Delete,
+    DeleteChat,
     Insert,
     NewEvent,
     Row,
+    StoreAddresses,
     StoreDelivery,
     StoreMessage,
     TrimDeliveries,
@@ -81,10 +85,10 @@ class Batch:
 
 
 def _sections(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
-    """Cut before and after each Insert and Delete: they do not commute with their neighbours."""
+    """Cut before and after each Insert, Delete and DeleteChat: they do not commute with their neighbours."""
     start = 0
     for index, write in enumerate(writes):
-        if isinstance(write, Insert | Delete):
+        if isinstance(write, Insert | Delete | DeleteChat):
             if start < index:
                 yield writes[start:index]
             yield writes[index : index + 1]
@@ -109,12 +113,15 @@ class _Section:
                 await self._insert(row)
             case [Delete(table=table, id=row_id)]:
                 await self._delete(table, row_id)
+            case [DeleteChat(session_id=session_id, jids=jids)]:
+                await self._delete_chat(session_id, jids)
             case _:
                 await self._store_messages()
                 await self._update_messages()
                 await self._update_rows()
                 await self._store_deliveries()
                 await self._trim_deliveries()
+                await self._store_addresses()
                 self._applied |= {number for number, write in self._numbered(Append)}
         events = await self._append_events()
         return [
@@ -138,6 +145,11 @@ class _Section:
         cursor = await self._connection.execute(
             f"DELETE FROM {TABLES[table]} WHERE id = %s".encode(), (row_id,)
         )
+        if cursor.rowcount:
+            self._applied.add(0)
+
+    async def _delete_chat(self, session_id: str, jids: tuple[str, ...]) -> None:
+        cursor = await self._connection.execute(DELETE_CHAT, (session_id, list(jids)))
         if cursor.rowcount:
             self._applied.add(0)
 
@@ -225,6 +237,17 @@ class _Section:
             cursor = await self._connection.execute(TRIM_DELIVERIES, attrs.asdict(write))
             if cursor.rowcount:
                 self._applied.add(number)
+
+    async def _store_addresses(self) -> None:
+        for together in _rounds(self._numbered(StoreAddresses), lambda write: (write.session_id,)):
+            numbers = {write.session_id: number for number, write in together}
+            rows = [
+                {"session_id": write.session_id, **attrs.asdict(row)}
+                for _, write in together
+                for row in write.rows
+            ]
+            cursor = await self._connection.execute(STORE_ADDRESSES, (_document(rows),))
+            self._applied |= {numbers[session_id] for (session_id,) in await cursor.fetchall()}
 
     async def _append_events(self) -> dict[int, list[Event]]:
         """Append the events of the writes that took effect, numbered on from each session's last."""

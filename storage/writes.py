@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import field, frozen
 
+from storage.chats import Address
 from storage.rows import (
     AuditEntry,
     Batch,
@@ -176,8 +177,36 @@ class TrimDeliveries:
     before: datetime
 
 
+@frozen
+class StoreAddresses:
+    """What is known of people and groups; each row in place of what was known. Applied when any is news.
+
+    A known `alt` is kept where none is given, and a row under it gives way to the one given.
+    """
+
+    session_id: str
+    rows: tuple[Address, ...]
+
+
+@frozen
+class DeleteChat:
+    """Forget the messages of a chat, named by each of its addresses, but for those that are under way."""
+
+    session_id: str
+    jids: tuple[str, ...]
+
+
 Write: TypeAlias = (
-    Insert | Update | Delete | StoreMessage | UpdateMessage | Append | StoreDelivery | TrimDeliveries
+    Insert
+    | Update
+    | Delete
+    | StoreMessage
+    | UpdateMessage
+    | Append
+    | StoreDelivery
+    | TrimDeliveries
+    | StoreAddresses
+    | DeleteChat
 )
 
 

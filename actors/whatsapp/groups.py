@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .jid import to_text
 
-__all__ = ["Group", "Member", "group_from"]
+__all__ = ["Group", "Member", "group_from", "members_from"]
 
 
 @frozen
@@ -20,6 +20,8 @@ class Member:
     super_admin: bool
     error: int | None
     """What the server answered about this person alone, in reply to a change: 403, 404, 409…"""
+    invitation: str | None = field(default=None, repr=False)
+    """With error 403: the code of a personal invitation that they may be sent instead."""
 
 
 @frozen
@@ -48,6 +50,7 @@ def members_from(participants: Any) -> tuple[Member, ...]:
             admin=each.IsAdmin or each.IsSuperAdmin,
             super_admin=each.IsSuperAdmin,
             error=each.Error or None,
+            invitation=each.AddRequest.Code or None,
         )
         for each in participants
     )
