@@ -4,12 +4,12 @@ import secrets
 import time
 from collections.abc import Iterator
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from loopback.store import Store
 from loopback.wire.node import HOSTED, HOSTED_LID, JID, LEGACY, LID, PN
 
-__all__ = ["PHONE", "Account", "Accounts", "Device"]
+__all__ = ["PHONE", "Account", "Accounts", "Business", "Device"]
 
 PHONE = 0  # the number of the device that is the phone itself
 
@@ -29,6 +29,19 @@ class Device:
     greeted: bool = False  # whether the phone has shared the settings keys with it
 
 
+@frozen
+class Business:
+    """What an account shows of its business."""
+
+    name: str
+    certificate: bytes  # VerifiedNameCertificate: the name, signed by the account's phone
+    description: str = ""
+    category: str = ""
+    address: str = ""
+    email: str = ""
+    website: str = ""
+
+
 @define(eq=False)
 class Account:
     """A registered phone number. Its phone is device 0; companions are numbered from 1 and never reused."""
@@ -41,12 +54,17 @@ class Account:
     next_device: int = 1
     watchers: set[str] = Factory(set)  # lids of accounts that asked for this one's devices
     blocked: set[str] = Factory(set)  # lids whose messages do not reach this account
+    contacts: dict[str, str] = Factory(dict)  # the phone's address book: lid to name
+    trusted: dict[str, str] = Factory(dict)  # lids that may write unasked, and the token they were given, hex
     privacy: dict[str, str] = Factory(dict)
     about: str = ""
     about_set: int = 0
     picture: str = ""  # "id path" of the profile picture, empty for none
     last_seen: int = 0  # Unix seconds
     contact_code: str = ""  # of the link under which it can be found
+    disappearing: int = 0  # seconds messages last in new chats, 0 for ever
+    disappearing_set: int = 0
+    business: Business | None = None
 
     @property
     def pn_jid(self) -> JID:
@@ -60,6 +78,20 @@ class Account:
     def numbers(self) -> list[int]:
         """Numbers of all its devices, the phone first."""
         return [PHONE, *(number for number, device in self.devices.items() if device.signed_identity)]
+
+    def shows(self, what: str, asker: "Account") -> bool:
+        """Whether a privacy setting lets somebody see something, or do it to this account."""
+        if asker is self:
+            return True
+        if asker.lid in self.blocked:
+            return False
+        match self.privacy.get(what, "all"):
+            case "none":
+                return False
+            case "contacts" | "contact_blacklist" | "contact_allowlist" | "known":
+                return asker.lid in self.contacts
+            case _:
+                return True
 
     @property
     def device_jids(self) -> list[JID]:

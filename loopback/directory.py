@@ -1,8 +1,9 @@
 """The directory (`usync`): who is registered, under which identifier, with which devices and profile."""
 
 from loopback.accounts import PHONE, Account, Accounts, Device
-from loopback.addresses import device_list_hash
+from loopback.addresses import Attrs, device_list_hash
 from loopback.answers import Refused, notification
+from loopback.businesses import verified_name
 from loopback.deliveries import Deliveries
 from loopback.faults import Faults, Kind
 from loopback.wire.node import JID, LEGACY, Node
@@ -63,7 +64,8 @@ class Directory:
         wants = query.child("contact")
         by_lid = wants is not None and wants.attr("addressing_mode") == "lid"
         attrs = {"jid": found.lid_jid if by_lid else found.pn_jid, "pn_jid": found.pn_jid}
-        return Node("user", attrs, Node("contact", {"type": "in"}, contact.data))
+        known = [verified_name(found.business)] if found.business is not None else []
+        return Node("user", attrs, [Node("contact", {"type": "in"}, contact.data), *known])
 
     def _about(self, asker: Account, found: Account, what: Node) -> Node | None:
         match what.tag:
@@ -76,12 +78,17 @@ class Directory:
                 return Node("lid", {"val": found.lid_jid})
             case "contact":
                 return Node("contact", {"type": "in"})
+            case "status" if not found.shows("status", asker):
+                return Node("status", {"code": 401, "type": "fail"})
             case "status":
                 return Node("status", {"t": found.about_set}, found.about) if found.about else Node("status")
-            case "picture":
-                return Node("picture", {"id": found.picture.partition(" ")[0]}) if found.picture else None
+            case "picture" if found.picture and found.shows("profile", asker):
+                return Node("picture", {"id": found.picture.partition(" ")[0]})
+            case "business" if found.business is not None:
+                return verified_name(found.business)
             case "disappearing_mode":
-                return Node("disappearing_mode", {"duration": 0, "t": 0})
+                attrs: Attrs = {"duration": found.disappearing, "t": found.disappearing_set}
+                return Node("disappearing_mode", attrs)
             case _:
                 return None
 

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     HANG_CONNECTION = "hangConnection"  # the proxy never answers
     DELAY = "delay"  # every stanza from the network comes delay_ms later
     ACK_ERROR = "ackError"  # sent messages are refused with an error code and go nowhere
+    UNASKED_ERROR = "unaskedError"  # messages to people who never wrote first are refused with 463
     NO_ACK = "noAck"  # sent messages are delivered and not acknowledged
     USYNC_ERROR = "usyncError"  # directory queries are refused (429 unless a code is given)
     PREKEY_ERROR = "prekeyError"  # queries for other people's keys are refused (429 unless a code is given)

@@ -3,14 +3,14 @@
 import secrets
 import time
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from loopback.accounts import Account, Accounts
 from loopback.addresses import Attrs
 from loopback.store import Store
 from loopback.wire.node import GROUP, JID, Node
 
-__all__ = ["Group", "Groups", "Role"]
+__all__ = ["Group", "Groups", "Invitation", "Role"]
 
 
 class Role:
@@ -19,6 +19,14 @@ class Role:
     MEMBER = ""
     ADMIN = "admin"
     OWNER = "superadmin"
+
+
+@frozen
+class Invitation:
+    """An admin's invitation to one person who could not simply be added."""
+
+    lid: str
+    until: int  # Unix seconds
 
 
 @define(eq=False)
@@ -43,8 +51,13 @@ class Group:
     approval: bool = False  # admins let people in
     add_mode: str = "all_member_add"
     invite: str = Factory(lambda: secrets.token_urlsafe(16))
+    revoked: list[str] = Factory(list)  # codes of links that are good no more
+    invitations: dict[str, Invitation] = Factory(dict)  # to single people, by code
     requests: dict[str, int] = Factory(dict)  # who asked to be let in, and when
     picture: str = ""  # "id path", empty for none
+    community: bool = False  # has groups instead of messages
+    parent: str = ""  # id of the community it belongs to
+    announces: bool = False  # it is its community's own group, in which all are
 
     @property
     def jid(self) -> JID:
@@ -77,11 +90,27 @@ class Groups:
     def save(self, group: Group) -> None:
         self._store.put("group", group.id, group)
 
+    def forget(self, group: Group) -> None:
+        """It was never there."""
+        del self._groups[group.id]
+        self._store.delete("group", group.id)
+
     def find(self, jid: JID) -> Group | None:
         return self._groups.get(jid.user) if jid.server == GROUP else None
 
     def by_invite(self, code: str) -> Group | None:
-        return next((group for group in self._groups.values() if group.invite == code), None)
+        """The group whose link has this code, or had it before it was revoked."""
+        groups = self._groups.values()
+        return next((group for group in groups if code == group.invite or code in group.revoked), None)
+
+    def parent(self, group: Group) -> Group | None:
+        """The community a group belongs to."""
+        return self._groups.get(group.parent)
+
+    def within(self, community: Group) -> list[Group]:
+        """The groups of a community, its own group first."""
+        inside = [group for group in self._groups.values() if group.parent == community.id]
+        return sorted(inside, key=lambda group: not group.announces)
 
     def of(self, account: Account) -> list[Group]:
         return [group for group in self._groups.values() if account.lid in group.members]
@@ -105,6 +134,13 @@ class Groups:
             )
             if on
         ]
+        if group.community:
+            approval = "request_required" if group.approval else "no_request"
+            flags.append(Node("parent", {"default_membership_approval_mode": approval}))
+        if group.parent:
+            flags.append(Node("linked_parent", {"jid": JID(group.parent, GROUP)}))
+        if group.announces:
+            flags.append(Node("default_sub_group"))
         if group.ephemeral:
             flags.append(Node("ephemeral", {"expiration": group.ephemeral}))
         if group.description:
@@ -112,6 +148,7 @@ class Groups:
                 "id": group.description_id,
                 "t": group.description_set,
                 "participant": self._jid(group.description_by),
+                "participant_pn": self._number(group.description_by),
             }
             flags.append(Node("description", about, Node("body", {}, group.description)))
         people = [self.participant(lid, role) for lid, role in group.members.items()]
@@ -131,13 +168,13 @@ class Groups:
         }
         return Node("group", attrs, [*flags, Node("member_add_mode", {}, group.add_mode), *people])
 
-    def participant(self, lid: str, role: str = Role.MEMBER, error: int | None = None) -> Node:
-        attrs = {
-            "jid": self._jid(lid),
-            "phone_number": self._number(lid),
-            "type": role or None,
-            "error": error,
-        }
+    def link_target(self, group: Group) -> Node:
+        """A group as its community's requests and news name it."""
+        attrs: Attrs = {"jid": group.jid, "subject": group.subject, "s_t": group.subject_set}
+        return Node("group", attrs, Node("default_sub_group") if group.announces else None)
+
+    def participant(self, lid: str, role: str = Role.MEMBER) -> Node:
+        attrs = {"jid": self._jid(lid), "phone_number": self._number(lid), "type": role or None}
         return Node("participant", attrs)
 
     def _jid(self, lid: str) -> JID | None:

@@ -1,4 +1,4 @@
-"""The media host: encrypted files by the hash of their bytes, and where devices put and find them."""
+"""The media host: files by the hash of their bytes (encrypted, channels' excepted), and where they lie."""
 
 import base64
 import hashlib
@@ -13,10 +13,11 @@ from loopback.faults import Faults, Kind
 from loopback.wire.http import HttpRequest, HttpResponse
 from loopback.wire.node import Node
 
-__all__ = ["HOST", "Media"]
+__all__ = ["HOST", "PICTURE_HOST", "PLAIN", "Media"]
 
 HOST = "mmg.whatsapp.net"
 PICTURE_HOST = "pps.whatsapp.net"
+PLAIN = "newsletter-"  # files for channels, which are not encrypted
 LIFETIME = 3600  # seconds a device may use what it was told
 
 
@@ -52,7 +53,9 @@ class Media:
             return HttpResponse(fault.code or 503)
         url = urlsplit(request.target)
         match request.method, url.path.strip("/").split("/"):
-            case "POST", ["mms", kind, token] if parse_qs(url.query).get("auth", [""])[0] in self._tickets:
+            case "POST", ["mms" | "newsletter", kind, token] if (
+                parse_qs(url.query).get("auth", [""])[0] in self._tickets
+            ):
                 return self._upload(kind, token, request.body)
             case "POST", _:
                 return HttpResponse(401)
@@ -91,4 +94,6 @@ class Media:
             return HttpResponse(400)
         path = self.store(kind, data)
         answer = {"url": f"https://{HOST}{path}", "direct_path": path}
+        if kind.startswith(PLAIN):
+            answer["handle"] = secrets.token_urlsafe(24)
         return HttpResponse(200, {"content-type": "application/json"}, json.dumps(answer).encode())

@@ -8,12 +8,13 @@ import time
 
 from attrs import evolve
 
-from loopback.accounts import Account, Accounts
+from loopback.accounts import PHONE, Account, Accounts
 from loopback.addresses import Attrs, device_list_hash
 from loopback.deliveries import Deliveries
 from loopback.faults import Faults, Kind
 from loopback.groups import Groups
 from loopback.log import log
+from loopback.trust import Trust
 from loopback.wire.node import BROADCAST, GROUP, JID, Node
 
 __all__ = ["Messages"]
@@ -21,6 +22,7 @@ __all__ = ["Messages"]
 NOT_A_MEMBER = 403
 ONLY_ADMINS = 405
 NO_SUCH_CHAT = 404
+UNASKED = 463  # to somebody who has never written to the sender
 
 REMEMBERED = 10_000  # acknowledgements, to answer a message that is sent twice
 
@@ -64,6 +66,8 @@ class Messages:
             self._to_broadcast(sender, number, to, message, now)
         elif (receiver := self._accounts.resolve(to)) is None:
             error = NO_SUCH_CHAT
+        elif self._unasked(sender, number, receiver, message):
+            error = UNASKED
         elif message.child("participants") is None:
             self._to_one_device(sender, number, receiver, to.device, message, now)
         else:
@@ -80,6 +84,16 @@ class Messages:
                 "phash": phash,
             },
         )
+
+    def _unasked(self, sender: Account, number: int, receiver: Account, message: Node) -> bool:
+        """Whether the sender is under WhatsApp's limit on writing to strangers, and the receiver is one.
+
+        Phones do without the token by which companions show that they are not strangers.
+        """
+        if number == PHONE or sender is receiver or Trust.shown(message, sender, receiver):
+            return False
+        again = message.child("participants") is None
+        return not again and self._faults.strike(Kind.UNASKED_ERROR, sender.phone) is not None
 
     def _to_person(
         self, sender: Account, number: int, receiver: Account, message: Node, now: int

@@ -12,6 +12,7 @@ from loopback.accounts import Account, Accounts, Device
 from loopback.addresses import Attrs
 from loopback.administration import Administration
 from loopback.answers import Refused, error, result
+from loopback.businesses import Businesses
 from loopback.calls import Calls
 from loopback.channels import Channels
 from loopback.connection import Connection
@@ -25,12 +26,15 @@ from loopback.media import Media
 from loopback.messages import Messages
 from loopback.pairing import CODE_LIFETIME, Pairing
 from loopback.phone import Phone, Post
+from loopback.pictures import Pictures
+from loopback.posts import Posts
 from loopback.prekeys import Prekeys
 from loopback.presence import Presence
 from loopback.profiles import SET_ABOUT, Profiles
 from loopback.receipts import Receipts
 from loopback.settings import Settings
 from loopback.store import Store
+from loopback.trust import Trust
 from loopback.wire.http import HttpRequest, HttpResponse
 from loopback.wire.link import Link
 from loopback.wire.node import JID, NEWSLETTER, SERVER, Node
@@ -52,7 +56,6 @@ ACCEPTED = {
     "urn:xmpp:whatsapp:account",
     "w:stats",
     "w:web",
-    "disappearing_mode",
     "tos",
     "fb:thrift_iq",
 }
@@ -79,26 +82,31 @@ class Network:
         self.media = Media(directory / "media" if directory is not None else None, self.faults)
         self.pairing = Pairing(self.accounts, self.prekeys, self.directory)
         self.presence = Presence(self.accounts, self.groups, self.connections_of)
-        self.channels = Channels(self.store, self.accounts, self.deliveries)
+        self.channels = Channels(self.store, self.accounts, self.deliveries, self.media)
+        self.posts = Posts(self.channels, self.deliveries)
         self.calls = Calls(self.deliveries)
+        self.trust = Trust(self.accounts, self.deliveries)
+        self.profiles = Profiles(self.accounts, self.deliveries, self.trust)
+        self.pictures = Pictures(self.accounts, self.groups, self.deliveries, self.media)
         self.phones: dict[str, Phone] = {}
         self._connections: dict[JID, Connection] = {}
         self._unpaired: set[Connection] = set()
         self.administration = Administration(self.accounts, self.groups, self.deliveries)
-        profiles = Profiles(self.accounts, self.groups, self.deliveries, self.media)
         self._answers: dict[str, Answer] = {
             "encrypt": self.prekeys.answer,
             "usync": self.directory.answer,
-            "w:g2": self.administration.answer,
+            "w:g2": self._group_request,
             "w:m": self.media.answer,
             "w:sync:app:state": Settings(self.store, self.deliveries).answer,
-            "privacy": profiles.privacy,
-            "blocklist": profiles.blocklist,
-            "w:mex": Graph({SET_ABOUT: profiles.set_about, **self.channels.queries}).answer,
-            "newsletter": self.channels.answer,
-            "status": profiles.about,
-            "w:profile:picture": profiles.picture,
-            "w:qr": profiles.contact_link,
+            "privacy": self.profiles.privacy,
+            "blocklist": self.profiles.blocklist,
+            "disappearing_mode": self.profiles.disappearing_mode,
+            "w:mex": Graph({SET_ABOUT: self.profiles.set_about, **self.channels.queries}).answer,
+            "newsletter": self.posts.answer,
+            "status": self.profiles.status,
+            "w:profile:picture": self.pictures.answer,
+            "w:biz": Businesses(self.accounts).answer,
+            "w:qr": self.profiles.contact_link,
             "abt": lambda account, device, iq: Node("props"),  # noqa: ARG005
             "w": lambda account, device, iq: Node("props"),  # noqa: ARG005
         }
@@ -287,7 +295,7 @@ class Network:
                 self._take_message(connection, account, device, node)
             case "receipt":
                 if node.attr("type") == "view":
-                    self.channels.viewed(account, node)
+                    self.posts.view(account, node)
                 connection.send(self.receipts.accept(account, device.number, node))
             case "ack":
                 kind = node.attr("class") or ""
@@ -300,7 +308,7 @@ class Network:
             case "chatstate":
                 self.presence.typing(account, node)
             case "call":
-                connection.send(self.calls.accept(account, node))
+                connection.send(self.calls.accept(account, device.number, node))
 
     def _answer(self, connection: Connection, account: Account, device: Device, iq: Node) -> None:
         namespace = iq.attr("xmlns") or ""
@@ -318,6 +326,11 @@ class Network:
         else:
             log("request_unknown", xmlns=namespace, request=next((n.tag for n in iq.children()), None))
             raise Refused(501, "feature-not-implemented")
+
+    def _group_request(self, account: Account, device: Device, iq: Node) -> Node | None:
+        if (pictures := iq.child("pictures")) is not None:
+            return self.pictures.of_community(account, pictures)
+        return self.administration.answer(account, device, iq)
 
     def _set_active(self, connection: Connection, account: Account, device: Device, *, active: bool) -> None:
         """From `active` on a device gets its messages, first those that waited."""
@@ -355,7 +368,7 @@ class Network:
             connection.send(Node("ack", attrs))
             return
         to = message.jid("to")
-        part = self.channels if to is not None and to.server == NEWSLETTER else self.messages
+        part = self.posts if to is not None and to.server == NEWSLETTER else self.messages
         ack = part.accept(account, device.number, message)
         if self.faults.strike(Kind.NO_ACK, account.phone) is None:
             connection.send(ack)

@@ -34,7 +34,7 @@ class Presence:
         if kind == "subscribe":
             asked = node.jid("to")
             watched = self._accounts.resolve(asked)
-            if watched is not None and asked is not None:
+            if watched is not None and asked is not None and account.lid not in watched.blocked:
                 self._watchers.setdefault(watched.lid, {})[connection] = asked
                 self._tell(connection, asked, watched)
             return
@@ -83,6 +83,7 @@ class Presence:
             return
         attrs: Attrs = {"from": asked}
         if not any(connection.available for connection in self._connections(watched)):
-            hidden = watched.privacy.get("last") == "none" or not watched.last_seen
+            account = watcher.account
+            hidden = account is None or not watched.shows("last", account) or not watched.last_seen
             attrs |= {"type": "unavailable", "last": "deny" if hidden else watched.last_seen}
         watcher.send(Node("presence", attrs))

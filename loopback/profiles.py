@@ -1,20 +1,20 @@
-"""What people show of themselves and whom they shut out: about, privacy, blocked people, pictures, links."""
+"""What people say of themselves and whom they shut out: about, privacy, blocked people, timers, links."""
 
 import base64
 import hashlib
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from loopback.accounts import Account, Accounts, Device
 from loopback.addresses import Attrs
 from loopback.answers import Refused, notification
 from loopback.deliveries import Deliveries
-from loopback.groups import Groups
-from loopback.media import PICTURE_HOST, Media
-from loopback.wire.node import JID, Node
+from loopback.trust import Trust
+from loopback.wire.node import Node
 
-__all__ = ["SET_ABOUT", "Profiles"]
+__all__ = ["PRIVACY", "SET_ABOUT", "Profiles"]
 
 PRIVACY = {
     "readreceipts": "all",
@@ -25,50 +25,60 @@ PRIVACY = {
     "groupadd": "all",
     "calladd": "all",
     "messages": "all",
+    "defense": "off",
     "stickers": "contacts",
 }
 SET_ABOUT = "9152604461510864"  # the query's number
 
 
 class Profiles:
-    """Answers requests about the asker's own and other people's profiles. All raise Refused."""
+    """Answers requests about the asker's own account. All raise Refused."""
 
-    def __init__(self, accounts: Accounts, groups: Groups, deliveries: Deliveries, media: Media) -> None:
+    def __init__(self, accounts: Accounts, deliveries: Deliveries, trust: Trust) -> None:
         self._accounts = accounts
-        self._groups = groups
         self._deliveries = deliveries
-        self._media = media
+        self._trust = trust
+
+    # --- Privacy ------------------------------------------------------------------------------------------
 
     def privacy(self, account: Account, device: Device, iq: Node) -> Node | None:
         """Privacy settings, and the tokens by which people trust each other (`privacy`)."""
         if (tokens := iq.child("tokens")) is not None:
-            self._trust(account, tokens)
+            self._trust.tokens(account, tokens)
             return None
         if iq.attr("type") == "set":
             changed = iq.child("privacy")
             categories = changed.children("category") if changed is not None else ()
-            for category in categories:
-                account.privacy[category.attr("name") or ""] = category.attr("value") or ""
-            self._accounts.save(account)
-            self._tell_own(account, device, Node("privacy", {}, categories))
+            wanted = {node.attr("name") or "": node.attr("value") or "" for node in categories}
+            self.set_privacy(account, wanted, but=device.number)
         settings = PRIVACY | account.privacy
         return Node("privacy", {}, [Node("category", {"name": k, "value": v}) for k, v in settings.items()])
 
-    def blocklist(self, account: Account, device: Device, iq: Node) -> Node:
-        """The people who are blocked (`blocklist`)."""
-        before = _blocklist_hash(account)
+    def set_privacy(self, account: Account, wanted: Mapping[str, str], *, but: int | None = None) -> None:
+        """Change settings; all companions hear of it but the one that did it."""
+        if not wanted.keys() <= PRIVACY.keys():
+            raise Refused(400, "bad-request")
+        account.privacy |= wanted
+        self._accounts.save(account)
+        categories = [Node("category", {"name": k, "value": v}) for k, v in wanted.items()]
+        self._tell_own(account, Node("privacy", {}, categories), but)
+
+    def blocklist(self, account: Account, device: Device | None, iq: Node) -> Node:
+        """The people who are blocked (`blocklist`); the account's phone asks with device None."""
         if iq.attr("type") == "set":
             for item in iq.children("item"):
                 person = self._accounts.resolve(item.jid("jid"))
                 if person is None:
                     raise Refused(404, "item-not-found")
+                before = _blocklist_hash(account)
                 if item.attr("action") == "block":
                     account.blocked.add(person.lid)
                 else:
                     account.blocked.discard(person.lid)
                 change = Node("item", {"jid": person.lid_jid, "action": item.attr("action")})
                 attrs = {"action": "modify", "dhash": _blocklist_hash(account), "prev_dhash": before}
-                self._tell_own(account, device, Node("blocklist", attrs, change))
+                but = device.number if device is not None else None
+                self._tell_own(account, Node("blocklist", attrs, change), but)
             self._accounts.save(account)
         items = [
             Node("item", {"jid": person.lid_jid})
@@ -77,45 +87,36 @@ class Profiles:
         ]
         return Node("list", {"dhash": _blocklist_hash(account), "addressing_mode": "lid"}, items)
 
+    # --- About --------------------------------------------------------------------------------------------
+
     def set_about(self, account: Account, variables: dict[str, Any]) -> dict[str, Any]:
         """The own about text (`w:mex`)."""
         account.about, account.about_set = str(variables["input"].get("text") or ""), int(time.time())
         self._accounts.save(account)
         return {"xwa2_update_text_status": {"result": "SUCCESS"}}
 
-    def about(self, account: Account, device: Device, iq: Node) -> Node | None:
-        """The own about text, as older clients set it (`status`)."""
+    def status(self, account: Account, device: Device, iq: Node) -> Node | None:
+        """The own about text, as older clients set it, and to whom status messages go (`status`)."""
         del device
+        if iq.child("privacy") is not None:
+            return Node("privacy", {}, Node("list", {"type": "contacts", "default": "true"}))
         if (status := iq.child("status")) is not None and iq.attr("type") == "set":
             account.about, account.about_set = status.text, int(time.time())
             self._accounts.save(account)
         return None
 
-    def picture(self, account: Account, device: Device, iq: Node) -> Node | None:
-        """Pictures of people and groups (`w:profile:picture`)."""
-        del device
-        target = iq.jid("target") or account.pn_jid
-        group, person = self._groups.find(target), self._accounts.resolve(target)
-        shown = group if group is not None else person
-        if shown is None:
-            raise Refused(404, "item-not-found")
-        picture = iq.child("picture")
-        if iq.attr("type") == "set":
-            if group is None and person is not account:
-                raise Refused(403, "forbidden")
-            if group is not None and account.lid not in group.members:
-                raise Refused(403, "forbidden")
-            return self._set_picture(account, target, picture)
-        if person is not None and person is not account and person.privacy.get("profile") == "none":
-            raise Refused(401, "not-authorized")
-        if not shown.picture:
-            raise Refused(404, "item-not-found")
-        kind = (picture.attr("type") if picture is not None else None) or "image"
-        picture_id, _, path = shown.picture.partition(" ")
-        if picture is not None and picture.attr("id") == picture_id:
-            return Node("picture", {"status": 304})
-        url = f"https://{PICTURE_HOST}{path}"
-        return Node("picture", {"id": picture_id, "url": url, "type": kind, "direct_path": path})
+    # --- The rest -----------------------------------------------------------------------------------------
+
+    def disappearing_mode(self, account: Account, device: Device, iq: Node) -> Node | None:
+        """How long messages last in chats that are begun from now on (`disappearing_mode`)."""
+        if (mode := iq.child("disappearing_mode")) is not None and iq.attr("type") == "set":
+            account.disappearing = int(mode.attr("duration") or 0)
+            account.disappearing_set = int(time.time())
+            self._accounts.save(account)
+            attrs: Attrs = {"duration": account.disappearing, "t": account.disappearing_set}
+            news = notification("disappearing_mode", account.pn_jid, Node("disappearing_mode", attrs))
+            self._deliveries.put_to_companions(account, news, but=device.number)
+        return None
 
     def contact_link(self, account: Account, device: Device, iq: Node) -> Node:
         """The link under which an account can be found (`w:qr`)."""
@@ -133,46 +134,9 @@ class Profiles:
             self._accounts.save(account)
         return Node("qr", {"code": account.contact_code, "type": "contact"})
 
-    def _trust(self, account: Account, tokens: Node) -> None:
-        """Somebody was written to and may answer: tell their devices the token that shows it."""
-        for token in tokens.children("token"):
-            person = self._accounts.resolve(token.jid("jid"))
-            if person is None:
-                continue
-            given = int(token.attr("t") or time.time())
-            secret = hashlib.sha256(f"{account.lid} {person.lid} {given}".encode()).digest()
-            attrs: Attrs = {"t": given, "type": "trusted_contact"}
-            content = Node("tokens", {}, Node("token", attrs, secret))
-            node = notification("privacy_token", account.pn_jid, content, sender_lid=account.lid_jid)
-            self._deliveries.put_to_companions(person, node)
-
-    def _set_picture(self, account: Account, target: JID, picture: Node | None) -> Node | None:
-        group = self._groups.find(target)
-        picture_id = ""
-        stored = ""
-        if picture is not None:
-            if not picture.data.startswith(b"\xff\xd8"):
-                raise Refused(406, "not-acceptable")
-            picture_id = str(time.time_ns() // 1000)
-            stored = f"{picture_id} {self._media.store('pps', picture.data)}"
-        if group is not None:
-            group.picture = stored
-            self._groups.save(group)
-            audience, shown = self._groups.members(group), group.jid
-        else:
-            account.picture = stored
-            self._accounts.save(account)
-            watchers = map(self._accounts.by_lid, {account.lid, *account.watchers})
-            audience, shown = [person for person in watchers if person is not None], account.pn_jid
-        attrs = {"jid": shown, "author": account.lid_jid, "id": picture_id or None}
-        change = Node("set" if stored else "delete", attrs)
-        for person in audience:
-            self._deliveries.put_to_companions(person, notification("picture", shown, change))
-        return Node("picture", {"id": picture_id}) if stored else None
-
-    def _tell_own(self, account: Account, author: Device, content: Node) -> None:
+    def _tell_own(self, account: Account, content: Node, but: int | None) -> None:
         node = notification("account_sync", account.pn_jid, content)
-        self._deliveries.put_to_companions(account, node, but=author.number)
+        self._deliveries.put_to_companions(account, node, but=but)
 
 
 def _blocklist_hash(account: Account) -> str:
