@@ -20,6 +20,7 @@ from api.refusals import FieldError, ValidationFailed
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 _UNIONS = (UnionType, Union)
+_SOMETIMES = "sometimes"
 
 
 def structure(value: Any, into: type[T]) -> T:
@@ -34,6 +35,11 @@ def structure_given(value: Any, into: type[T]) -> dict[str, Any]:
     """Only what was given, by attribute name: for a PATCH, where absent means unchanged."""
     checked = structure(value, into)
     return {a.name: getattr(checked, a.name) for a in attrs.fields(into) if camel(a.name) in value}
+
+
+def sometimes() -> Any:
+    """A field of a view that is left out when it is None."""
+    return attrs.field(default=None, metadata={_SOMETIMES: True})
 
 
 def unstructure(view: Any) -> Any:
@@ -144,7 +150,10 @@ def _flag_or_class_hook(converter: Converter, kind: Any) -> Any:
 
 
 def _view_hook(converter: Converter, kind: type[attrs.AttrsInstance]) -> Any:
-    names: Any = {a.name: override(rename=camel(a.name.rstrip("_"))) for a in attrs.fields(kind)}
+    names: Any = {
+        a.name: override(rename=camel(a.name.rstrip("_")), omit_if_default=a.metadata.get(_SOMETIMES, False))
+        for a in attrs.fields(kind)
+    }
     return make_dict_unstructure_fn(kind, converter, **names)
 
 

@@ -50,6 +50,12 @@ Base64 = NewType("Base64", bytes)
 """Bytes in base64, also as a `data:` URL."""
 Mentions = NewType("Mentions", tuple[str, ...])
 """Up to 1,024 phone numbers and JIDs, or `"all"`: everyone in the group."""
+ProfileName = NewType("ProfileName", str)
+"""What an account calls itself: 1 to 25 characters on one line."""
+About = NewType("About", str)
+"""The text below an account's name: up to 139 characters; none takes it away."""
+ServerIds = NewType("ServerIds", tuple[int, ...])
+"""1 to 100 numbers of a channel's messages."""
 Latitude = NewType("Latitude", float)
 """Degrees north, -90 to 90."""
 Longitude = NewType("Longitude", float)
@@ -94,6 +100,8 @@ Seconds = NewType("Seconds", int)
 # What a query string carries: text that stands for another type.
 Limit = NewType("Limit", int)
 """How many items a page may hold: 1 to 500."""
+ServerId = NewType("ServerId", int)
+"""The number of a channel's message."""
 Wait = NewType("Wait", int)
 """Seconds to wait for something to list: 0 to 60."""
 Flag = NewType("Flag", bool)
@@ -132,7 +140,15 @@ _EVENTS = frozenset(
         "messages.reaction",
         "poll.vote",
     }
-    | {"session.status", "session.qr", "session.paired", "account.health", "presence.update", "chat.presence"}
+    | {
+        "session.status",
+        "session.qr",
+        "session.paired",
+        "account.health",
+        "account.update",
+        "presence.update",
+        "chat.presence",
+    }
     | {
         "groups.upsert",
         "groups.update",
@@ -300,6 +316,24 @@ def _emoji(value: Any) -> Emoji:
     if len(text(value)) > 16 or (value.isascii() and value):
         raise MismatchError("expected an emoji, or nothing")
     return Emoji(value)
+
+
+def _profile_name(value: Any) -> ProfileName:
+    if not 1 <= len(text(value)) <= 25 or _CONTROL.search(value):
+        raise MismatchError("expected 1 to 25 characters on one line")
+    return ProfileName(value)
+
+
+def _about(value: Any) -> About:
+    if len(text(value)) > 139:
+        raise MismatchError("expected up to 139 characters")
+    return About(value)
+
+
+def _server_ids(value: Any) -> ServerIds:
+    if not isinstance(value, list) or not 1 <= len(value) <= 100:
+        raise MismatchError("expected an array of 1 to 100 numbers of messages")
+    return ServerIds(tuple(_each(value, lambda number: integer(number, 1, 10**9))))
 
 
 def _mime_type(value: Any) -> MimeType:
@@ -533,6 +567,9 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     Paragraph: _paragraph,
     Emoji: _emoji,
     MimeType: _mime_type,
+    ProfileName: _profile_name,
+    About: _about,
+    ServerIds: _server_ids,
     FileName: _file_name,
     Upload: _upload,
     Base64: _base64,
@@ -558,6 +595,7 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     Count: lambda value: integer(value, 1, 100_000),
     Seconds: lambda value: integer(value, 0, 30 * 86400),
     Limit: _from_query(1, 500),
+    ServerId: _from_query(1, 10**9 - 1),
     Wait: _from_query(0, 60),
     Flag: _flag,
     Names: _names,
