@@ -172,6 +172,27 @@ class PictureNotFound(SessionError):
 
 
 @frozen(kw_only=True)
+class ChannelNotFound(SessionError):
+    """WhatsApp knows no such channel, or no message of that number there."""
+
+    channel: str  # its JID, or the code in its link
+
+
+@frozen(kw_only=True)
+class NotChannelAdmin(SessionError):
+    """The channel does not let the account do this: only those who run it may, or only those who follow it."""
+
+    channel: str
+
+
+@frozen(kw_only=True)
+class NoPushName(SessionError):
+    """The account has no name yet that others could be shown."""
+
+    session_id: str
+
+
+@frozen(kw_only=True)
 class NoQr(SessionError):
     """There is no QR code to scan: the session is not pairing, or its first code is still on the way."""
 

@@ -69,6 +69,21 @@ _TABLE: dict[type[Exception], _Row] = {
     ),
     refusals.NoSuchRoute: _Row(404, "route_not_found", "Not found", "There is nothing at this path."),
     refusals.NotFound: _Row(404, "{kind}_not_found", "No such {kind}", "There is no such {kind}."),
+    refusals.KeyReused: _Row(
+        422,
+        "idempotency_key_reused",
+        "Another request had this Idempotency-Key",
+        "This Idempotency-Key was used with another request. Nothing was done.",
+    ),
+    refusals.KeyInProgress: _Row(
+        409,
+        "idempotency_in_progress",
+        "Still being answered",
+        "The first request with this Idempotency-Key is not answered yet.",
+    ),
+    refusals.AnswerLost: _Row(
+        504, "upstream_timeout", "The gateway stopped before it could answer", _UNKNOWN_EFFECT
+    ),
     refusals.NotPossible: _Row(501, "not_possible", "Not possible", "{reason}"),
     UrlForbidden: _Row(
         422, "url_forbidden", "This URL may not be requested", "The URL may not be requested: {reason}."
@@ -153,6 +168,18 @@ _TABLE: dict[type[Exception], _Row] = {
         415, "media_type_unsupported", "Not taken as a picture", "WhatsApp takes JPEG pictures only."
     ),
     session.PictureNotFound: _Row(404, "picture_not_found", "No picture", "{reason}"),
+    session.ChannelNotFound: _Row(
+        404, "channel_not_found", "No such channel", "WhatsApp knows no such channel."
+    ),
+    session.NotChannelAdmin: _Row(
+        403,
+        "not_channel_admin",
+        "The channel does not allow this",
+        "The channel does not let the account do this.",
+    ),
+    session.NoPushName: _Row(
+        409, "no_push_name", "The account has no name", "Set a name first: nobody is online without one."
+    ),
     session.NoQr: _Row(
         409, "no_qr", "No QR code now", "The session is {state}: there is no QR code to scan."
     ),
