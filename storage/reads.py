@@ -17,10 +17,12 @@ from psycopg.rows import kwargs_row
 from storage.chats import ChatReads
 from storage.paging import decode, literal, page
 from storage.pool import Pool
+from storage.queue import QueueReads
 from storage.rows import (
     COLUMNS,
     TABLES,
     AuditEntry,
+    Claim,
     Delivery,
     DeliveryStatus,
     Desired,
@@ -45,6 +47,8 @@ class Reads:
         self._pool = pool
         self.chats = ChatReads(pool)
         """Of chats and people."""
+        self.queue = QueueReads(pool)
+        """Of messages that wait to be sent."""
 
     # Sessions
 
@@ -163,6 +167,16 @@ class Reads:
             " AND (session_id, id) > (%s, %s) ORDER BY session_id, id LIMIT %s"
         )
         return await self._all(Message, which, (status, *after, limit))
+
+    # Idempotency keys
+
+    async def claim(self, owner: str, key: str) -> Claim | None:
+        """The claim of an owner's Idempotency-Key."""
+        return await self._one(Claim, "WHERE owner = %s AND key = %s", (owner, key))
+
+    async def message_of_claim(self, claim_id: str) -> Message | None:
+        """The first message that was stored under a claim."""
+        return await self._one(Message, "WHERE claim_id = %s ORDER BY id LIMIT 1", (claim_id,))
 
     # Events
 

@@ -27,13 +27,15 @@ UPDATE_MESSAGES = """
     WITH wanted AS MATERIALIZED (
         SELECT * FROM json_to_recordset(%s::json) AS wanted (
             number integer, session_id text, id text, wa_id text, chat text, from_me boolean,
-            status message_status, again boolean, only_from message_status, error text, type text, text text,
-            payload jsonb, raw bytea, media_id text, chat_is text, send_at timestamptz,
-            occurred_at timestamptz
+            status message_status, again boolean, only_from message_status, unchanged_since timestamptz,
+            error text, type text, text text, payload jsonb, raw bytea, intent jsonb, media_id text,
+            chat_is text, send_at timestamptz, occurred_at timestamptz
         )
     ), target AS MATERIALIZED (
         SELECT w.*, m.id AS target_id, m.status AS before, m.wa_id AS wa_id_before
         FROM wanted w JOIN messages m ON m.session_id = w.session_id AND {match}
+            AND (w.only_from IS NULL OR m.status = w.only_from)
+            AND (w.unchanged_since IS NULL OR m.updated_at = w.unchanged_since)
     ), echo AS (
         DELETE FROM messages m USING target t
         WHERE m.session_id = t.session_id AND m.wa_id = t.wa_id AND m.from_me
@@ -41,10 +43,10 @@ UPDATE_MESSAGES = """
         RETURNING t.number, m.status
     ), decided AS (
         SELECT t.*, CASE
-            WHEN t.status IS NULL OR t.only_from <> t.before THEN t.before
-            WHEN t.again AND t.before IN ('failed', 'unknown') THEN t.status
+            WHEN t.status IS NULL THEN t.before
+            WHEN t.again AND (t.only_from IS NOT NULL OR t.before IN ('failed', 'unknown')) THEN t.status
             ELSE greatest(t.before, t.status, e.status)
-        END AS after
+        END AS after, t.again AND t.before IN ('failed', 'unknown') AS anew
         FROM target t LEFT JOIN echo e USING (number)
     )
     UPDATE messages m SET
@@ -55,9 +57,11 @@ UPDATE_MESSAGES = """
         text = coalesce(d.text, m.text),
         payload = coalesce(d.payload, m.payload),
         raw = coalesce(d.raw, m.raw),
+        intent = coalesce(d.intent, m.intent),
         media_id = coalesce(d.media_id, m.media_id),
         chat = coalesce(d.chat_is, m.chat),
-        send_at = coalesce(d.send_at, m.send_at),
+        send_at = coalesce(d.send_at, CASE WHEN NOT d.anew THEN m.send_at END),
+        expires_at = CASE WHEN NOT d.anew THEN m.expires_at END,
         occurred_at = coalesce(d.occurred_at, m.occurred_at),
         updated_at = now()
     FROM decided d
@@ -70,6 +74,31 @@ BY_WA_ID = (
     "m.wa_id = w.wa_id AND (w.chat IS NULL OR m.chat = w.chat)"
     " AND (w.from_me IS NULL OR m.from_me = w.from_me)"
 )
+
+STORE_BATCHES = """
+    INSERT INTO batches ({columns}) SELECT {columns} FROM json_populate_recordset(NULL::batches, %s::json)
+"""
+
+# Several receipts of one batch of writes may tell of the same message and participant.
+STORE_RECEIPTS = """
+    WITH told AS (
+        SELECT number, m.session_id, m.id AS message_id, participant, delivered_at, read_at, played_at
+        FROM json_to_recordset(%s::json) AS r (
+            number integer, session_id text, wa_id text, participant text,
+            delivered_at timestamptz, read_at timestamptz, played_at timestamptz
+        ) JOIN messages m USING (session_id, wa_id)
+        WHERE m.from_me
+    ), stored AS (
+        INSERT INTO receipts AS r (session_id, message_id, participant, delivered_at, read_at, played_at)
+        SELECT session_id, message_id, participant, min(delivered_at), min(read_at), min(played_at) FROM told
+        GROUP BY session_id, message_id, participant
+        ON CONFLICT (session_id, message_id, participant) DO UPDATE SET
+            delivered_at = least(r.delivered_at, excluded.delivered_at),
+            read_at = least(r.read_at, excluded.read_at),
+            played_at = least(r.played_at, excluded.played_at)
+    )
+    SELECT DISTINCT number FROM told
+"""
 
 TAKE_NUMBERS = """
     UPDATE sessions s SET seq = s.seq + r.events, journal_seq = greatest(s.journal_seq, r.journal_seq)

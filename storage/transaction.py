@@ -24,6 +24,7 @@ from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.ids import new_id
 from storage.rows import COLUMNS, TABLES, AuditEntry, Delivery, Event, Json, Message, Session
+from storage.rows import Batch as StoredBatch
 from storage.statements import (
     APPEND_EVENTS,
     BEGIN,
@@ -32,8 +33,10 @@ from storage.statements import (
     DELETE_CHAT,
     LOCK,
     STORE_ADDRESSES,
+    STORE_BATCHES,
     STORE_DELIVERIES,
     STORE_MESSAGES,
+    STORE_RECEIPTS,
     TAKE_NUMBERS,
     TRIM_DELIVERIES,
     UPDATE_MESSAGES,
@@ -46,8 +49,10 @@ from storage.writes import (
     NewEvent,
     Row,
     StoreAddresses,
+    StoreBatch,
     StoreDelivery,
     StoreMessage,
+    StoreReceipt,
     TrimDeliveries,
     Update,
     UpdateMessage,
@@ -116,8 +121,10 @@ class _Section:
             case [DeleteChat(session_id=session_id, jids=jids)]:
                 await self._delete_chat(session_id, jids)
             case _:
+                await self._store_batches()
                 await self._store_messages()
                 await self._update_messages()
+                await self._store_receipts()
                 await self._update_rows()
                 await self._store_deliveries()
                 await self._trim_deliveries()
@@ -152,6 +159,29 @@ class _Section:
         cursor = await self._connection.execute(DELETE_CHAT, (session_id, list(jids)))
         if cursor.rowcount:
             self._applied.add(0)
+
+    async def _store_batches(self) -> None:
+        writes = self._numbered(StoreBatch)
+        if not writes:
+            return
+        for table, query, rows in (
+            (StoredBatch, STORE_BATCHES, [write.batch for _, write in writes]),
+            (Message, STORE_MESSAGES, [each.message for _, write in writes for each in write.messages]),
+        ):
+            columns = ", ".join(COLUMNS[table])
+            document = _document([_fields(row) for row in rows])
+            await self._connection.execute(query.format(columns=columns).encode(), (document,))
+        self._applied |= {number for number, _ in writes}
+
+    async def _store_receipts(self) -> None:
+        rows = [
+            {**attrs.asdict(write), "number": number, "wa_id": wa_id}
+            for number, write in self._numbered(StoreReceipt)
+            for wa_id in write.wa_ids
+        ]
+        if rows:
+            cursor = await self._connection.execute(STORE_RECEIPTS.encode(), (_document(rows),))
+            self._applied |= {number for (number,) in await cursor.fetchall()}
 
     async def _store_messages(self) -> None:
         writes = self._numbered(StoreMessage)

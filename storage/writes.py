@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import attrs
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from storage.chats import Address
 from storage.rows import (
@@ -111,10 +111,13 @@ class UpdateMessage:
     """Something became known of a stored message, named by our `id` or else by WhatsApp's (`wa_id`).
 
     `status` moves forward only (see MessageStatus), unless `again` is set, which puts a failed or unknown
-    message back to that status for another try. With `only_from` it moves from that status alone. Applied
-    when the status moved, or, where no status is given, when the message exists. By `id`, `wa_id` is what
-    WhatsApp called it: then it is recorded, whether the status moves or not. By `wa_id`, `chat` and `from_me`
-    narrow the search where given: a receipt may name a chat by LID that is stored by phone number.
+    message back to that status for another try, as if it had just been asked for: without the times at which
+    it was to be sent and to expire. `only_from` and `unchanged_since` (an `updated_at`) name the message as
+    it must be: otherwise nothing happens; and with `only_from`, `again` puts a message of that status back
+    as it is. Applied when the status moved, or, where no status is given, when there is such a message.
+    By `id`, `wa_id` is what WhatsApp called it: then it is recorded, whether the status moves or not. By
+    `wa_id`, `chat` and `from_me` narrow the search where given: a receipt may name a chat by LID that is
+    stored by phone number.
     The events' data gain `clientRef` where the message has one, and their `key` names the chat as the message
     does: what tells of a message may know the chat by its other address only.
     """
@@ -127,12 +130,14 @@ class UpdateMessage:
     status: MessageStatus | None = None
     again: bool = False
     only_from: MessageStatus | None = None
+    unchanged_since: datetime | None = None
     error: str | None = None
     """Set with a status; a later status clears it."""
     type: str | None = None
     text: str | None = field(default=None, repr=False)
     payload: Json | None = field(default=None, repr=False)
     raw: bytes | None = field(default=None, repr=False)
+    intent: Json | None = field(default=None, repr=False)
     media_id: str | None = None
     chat_is: str | None = None
     """The chat's address, once it is known better."""
@@ -144,6 +149,40 @@ class UpdateMessage:
     def __attrs_post_init__(self) -> None:
         if self.id is None and self.wa_id is None:
             raise ValueError("an UpdateMessage names its message by id or by wa_id")
+
+
+@frozen(kw_only=True)
+class StoreBatch:
+    """A batch and its messages, all or none. Refused when a batch of this id exists."""
+
+    batch: Batch
+    messages: tuple[StoreMessage, ...] = field(repr=False)
+
+    @property
+    def events(self) -> tuple[NewEvent, ...]:
+        """Those of its messages, with the callers' references."""
+        return tuple(
+            event if ref is None else evolve(event, data={**event.data, "clientRef": ref})
+            for each in self.messages
+            for ref in (each.message.client_ref,)
+            for event in each.events
+        )
+
+
+@frozen(kw_only=True)
+class StoreReceipt:
+    """Somebody received, read or played messages of ours, named by WhatsApp's ids.
+
+    The earliest time told counts. Not applied to messages that are not stored.
+    """
+
+    session_id: str
+    wa_ids: tuple[str, ...]
+    participant: str
+    delivered_at: datetime | None = None
+    read_at: datetime | None = None
+    played_at: datetime | None = None
+    journal_seq: int | None = None
 
 
 @frozen
@@ -201,6 +240,8 @@ Write: TypeAlias = (
     | Update
     | Delete
     | StoreMessage
+    | StoreBatch
+    | StoreReceipt
     | UpdateMessage
     | Append
     | StoreDelivery
@@ -238,7 +279,12 @@ def session_of(write: Write) -> str | None:
             return session_id
         case StoreMessage(message=message):
             return message.session_id
-        case UpdateMessage(session_id=session_id) | Append(session_id=session_id):
+        case (
+            UpdateMessage(session_id=session_id)
+            | StoreReceipt(session_id=session_id)
+            | StoreBatch(batch=Batch(session_id=session_id))
+            | Append(session_id=session_id)
+        ):
             return session_id
         case _:
             return None
