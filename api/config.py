@@ -11,6 +11,7 @@ import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from ipaddress import ip_network
@@ -22,6 +23,7 @@ import cattrs
 from attrs import field, frozen
 from cattrs.gen import make_dict_structure_fn, override
 
+from actors.media.intake import MediaLimits
 from runtime import Backoff, Histogram, Mailbox, OnExhausted, Overflow, Strategy
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
@@ -258,6 +260,63 @@ class Webhooks:
 
 
 @frozen(kw_only=True)
+class Media:
+    """[media]: files of messages."""
+
+    download: bool = _flag(default=True)
+    """Whether the files of messages are downloaded as they arrive, and not only when asked for."""
+    retention_days: int = _whole(30)
+    """0: until they are deleted."""
+    sweep_interval: float = _seconds(3600)
+    max_document_mb: int = _whole(100, least=1)
+    max_video_mb: int = _whole(64, least=1)
+    max_audio_mb: int = _whole(16, least=1)
+    max_image_mb: int = _whole(16, least=1)
+    memory_mb: int = _whole(256, least=1)
+    """For files that are being received, and as much again for those being fetched or downloaded."""
+    connections: int = _whole(4, least=1)
+    """To the database, for files alone."""
+    fetches: int = _whole(8, least=1)
+    connect_timeout: float = _seconds(5)
+    idle_timeout: float = _seconds(10)
+    """Between two pieces of what is fetched."""
+    fetch_timeout: float = _seconds(60)
+    allow_private: bool = _flag(default=False)
+    """Whether files may be fetched from any address."""
+    allow_networks: tuple[str, ...] = _networks()
+    """Where they may be fetched from beside the public internet."""
+
+    @property
+    def limits(self) -> MediaLimits:
+        """In bytes."""
+        return MediaLimits(
+            document=self.max_document_mb << 20,
+            video=self.max_video_mb << 20,
+            audio=self.max_audio_mb << 20,
+            image=self.max_image_mb << 20,
+        )
+
+    @property
+    def retention(self) -> timedelta | None:
+        return timedelta(days=self.retention_days) if self.retention_days else None
+
+
+@frozen(kw_only=True)
+class Decoders:
+    """[decoders]: the processes that look into files and convert them."""
+
+    workers: int = _whole(2, least=1)
+    memory_mb: int = _whole(512, least=64)
+    timeout: float = _seconds(60)
+    """For one file."""
+    max_jobs: int = _whole(100, least=1)
+    queue: int = _whole(16)
+    max_pixels: int = _whole(50_000_000, least=1)
+    max_seconds: int = _whole(3600, least=1)
+    """Of a recording."""
+
+
+@frozen(kw_only=True)
 class Metrics:
     """[metrics]: what Prometheus may read at /metrics."""
 
@@ -331,6 +390,7 @@ class Supervision:
     storage: Actor = Actor(shutdown=10, mailbox=MailboxBounds(capacity=5000))
     hub: Actor = Actor(backoff=RestartTimes(min=0.1, max=5))
     webhooks: Many = Many()
+    media: Worker = Worker()
     cells: Many = Many(backoff=RestartTimes(min=0.2, max=30, on_exhausted=OnExhausted.GIVE_UP))
     sessions: Sessions = Sessions()
     api: Worker = Worker(backoff=RestartTimes(min=0.2, max=10))
@@ -347,6 +407,8 @@ class Config:
     session: Session = Session()
     hub: Hub = Hub()
     webhooks: Webhooks = Webhooks()
+    media: Media = Media()
+    decoders: Decoders = Decoders()
     metrics: Metrics = Metrics()
     supervision: Supervision = Supervision()
 
