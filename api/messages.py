@@ -1,12 +1,10 @@
 """Messages: sent, marked as read, looked up."""
 
 from datetime import datetime
-from typing import Literal
 
 from attrs import frozen
 from quart import Blueprint, Response
 
-from actors import errors
 from actors.outgoing import Text
 from actors.session.messages import MarkRead, Send, Sent
 from actors.whatsapp.jid import PHONE, phone_jid
@@ -29,7 +27,9 @@ from api.fields import (
 from api.operation import operation
 from api.refusals import FieldError, InvalidJid, NotFound, ValidationFailed
 from api.routing import in_session
+from api.sent import SENDING, SentView, answer_of, sent_view
 from api.services import services
+from api.trace import trace
 from storage.rows import Json, Message, MessageStatus
 
 routes = Blueprint("messages", __name__)
@@ -64,49 +64,27 @@ class _Listing:
     limit: Limit = DEFAULT_LIMIT
 
 
-@frozen(kw_only=True)
-class KeyView:
-    """Which message of which chat, as WhatsApp's clients name it."""
-
-    remote_jid: str
-    from_me: bool
-    id: str
-
-
-@frozen(kw_only=True)
-class SentView:
-    """The answer to a send that WhatsApp has acknowledged. Clients depend on each byte of it."""
-
-    message_id: str
-    status: Literal["sent"] = "sent"
-    timestamp: int
-    chat: str
-    key: KeyView
-
-
-SENDING = (
-    errors.SessionDisconnected,
-    errors.SessionLoggedOut,
-    errors.SessionRestarting,
-    errors.AccountRestricted,
-    errors.RateLimited,
-    errors.QueueFull,
-    errors.RecipientNotOnWhatsApp,
-    errors.WhatsAppFailed,
-    errors.OutcomeUnknown,
-)
-"""What may go wrong with every send."""
-
-
 @operation(
-    routes, "POST", "/messages/text", scope=Scope.SEND, body=_NewText, answers={200: SentView}, errors=SENDING
+    routes,
+    "POST",
+    "/messages/text",
+    scope=Scope.SEND,
+    body=_NewText,
+    answers={200: SentView},
+    errors=SENDING,
+    derive=answer_of,
 )
 async def send_text(session_id: str, body: _NewText) -> SentView:
     """Send a text; answered once WhatsApp's server has acknowledged it.
 
     When the client goes away meanwhile, a message that its session has begun to send is sent all the same.
     """
-    message = Send(to=_recipient(body), content=Text(text=body.message), client_ref=body.client_ref)
+    message = Send(
+        to=_recipient(body),
+        content=Text(text=body.message),
+        client_ref=body.client_ref,
+        claim_id=trace().claim_id,
+    )
     sent: Sent = await services().sessions.ref(session_id).call(message, timeout=_ACK_WAIT)
     return sent_view(sent)
 
@@ -191,12 +169,6 @@ def _statuses(names: frozenset[str] | None) -> tuple[MessageStatus, ...] | None:
     if names - set(MessageStatus):
         raise ValidationFailed((FieldError("status", f"expected some of {', '.join(MessageStatus)}"),))
     return tuple(MessageStatus(name) for name in names)
-
-
-def sent_view(sent: Sent) -> SentView:
-    key = KeyView(remote_jid=sent.chat, from_me=True, id=sent.message_id)
-    at = int(sent.timestamp.timestamp())
-    return SentView(message_id=sent.message_id, timestamp=at, chat=sent.chat, key=key)
 
 
 def message_view(message: Message) -> Json:

@@ -15,6 +15,9 @@ from api.access import Scope, admit, admit_to_session
 from api.answers import answer, no_content
 from api.bodies import body_as, given_in_body, query_as
 from api.converter import unstructure
+from api.idempotency import Derive, digest_of_request, given_key
+from api.services import services
+from api.trace import trace
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -76,9 +79,12 @@ def operation(
     answers: Mapping[int, Any],
     errors: tuple[type[Exception], ...] = (),
     tag: str | None = None,
+    derive: Derive | None = None,
 ) -> Callable[[Handler], Handler]:
-    """Declare a route. Its handler gets, by name, the parts of the path, and as declared `session_id`, `body`
-    (with `patch` a dict of what was given) and `query`; it returns a view, an `Answer`, a Response or None.
+    """Declare a route. It honours Idempotency-Key unless it only reads; `derive` is for `Idempotency.once`.
+
+    Its handler gets, by name, the parts of the path, and as declared `session_id`, `body` (with `patch` a
+    dict of what was given) and `query`; it returns a view, an `Answer`, a Response or None.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -104,11 +110,20 @@ def operation(
                     parts["session_id"] = session_id
             else:
                 parts["session_id"] = await admit_to_session(scope or Scope.READ, session_id)
+            key = None if method == "GET" else given_key()
+            digest = b"" if key is None else await digest_of_request()
             if query is not None:
                 parts["query"] = query_as(query)
             if body is not None:
                 parts["body"] = await (given_in_body(body) if patch else body_as(body))
-            return _response(await handler(**parts), next(iter(answers)))
+
+            async def execute() -> Response:
+                return _response(await handler(**parts), next(iter(answers)))
+
+            if key is None:
+                return await execute()
+            owner = str(parts.get("session_id") or trace().key_id)
+            return await services().idempotency.once(owner, key, digest, execute, derive)
 
         for path in declared.rules:
             routes.add_url_rule(path, view_func=handle, methods=[method])

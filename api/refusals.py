@@ -84,6 +84,23 @@ class NotFound(Refusal):
 
 
 @frozen
+class KeyReused(Refusal):
+    """The Idempotency-Key was used with another request."""
+
+
+@frozen
+class KeyInProgress(Refusal):
+    """The first request with this Idempotency-Key is not answered yet."""
+
+    retry_after: float = 1.0
+
+
+@frozen
+class AnswerLost(Refusal):
+    """The first request with this Idempotency-Key was cut off, and nothing tells what it had done."""
+
+
+@frozen
 class NotPossible(Refusal):
     """WhatsApp's client library has no way to do this; `reason` says what it lacks."""
 

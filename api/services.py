@@ -8,6 +8,7 @@ from quart import current_app
 from actors.cells import Cell
 from actors.directory import Sessions
 from actors.webhooks import Webhooks
+from api.idempotency import Idempotency
 from api.lookout import Lookout
 from api.metrics.collector import Metrics
 from runtime import Ref, Supervisor
@@ -44,6 +45,9 @@ class Services:
     """Only in a sandbox."""
     cells: Callable[[], Iterable[Cell]] = tuple
     """Those that run."""
+    idempotency: Idempotency = field(
+        init=False, default=Factory(lambda self: Idempotency(self.reads, self.writer), takes_self=True)
+    )
     lookout: Lookout = field(
         init=False, default=Factory(lambda self: Lookout(self.root, self.cells), takes_self=True)
     )

@@ -20,6 +20,8 @@ class Trace:
     """The visible beginning of the API key."""
     key_id: str | None = None
     """Of the key, once it was admitted."""
+    claim_id: str | None = None
+    """The claim of its Idempotency-Key, under which messages are stored."""
     code: str | None = field(default=None)
     """The problem it was answered with."""
 
