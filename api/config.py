@@ -23,7 +23,7 @@ import cattrs
 from attrs import field, frozen
 from cattrs.gen import make_dict_structure_fn, override
 
-from actors.media.intake import MediaLimits
+from actors.media.limits import MediaLimits
 from runtime import Backoff, Histogram, Mailbox, OnExhausted, Overflow, Strategy
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
