@@ -19,6 +19,7 @@ from actors.decoding import Converted, Decoders, sniff
 from actors.errors import MediaNotFound
 from actors.media.errors import MediaBusy, MediaTooLarge, MediaTypeUnsupported
 from actors.media.fetch import Fetcher
+from actors.media.limits import MediaLimits
 from actors.media.room import Room
 from actors.outgoing.content import MediaKind
 from storage.media import MediaFile, MediaSource, MediaStore
@@ -70,32 +71,6 @@ class FromStore:
 
 
 Source = FromUrl | FromBase64 | FromBytes | FromStore
-
-
-@frozen(kw_only=True)
-class MediaLimits:
-    """How many bytes a file may have, as it comes, before it is converted."""
-
-    document: int = 100 << 20
-    video: int = 64 << 20
-    audio: int = 16 << 20
-    image: int = 16 << 20
-
-    def of(self, kind: MediaKind) -> int:
-        match kind:
-            case MediaKind.IMAGE | MediaKind.STICKER:
-                return self.image
-            case MediaKind.AUDIO | MediaKind.VOICE:
-                return self.audio
-            case MediaKind.DOCUMENT:
-                return self.document
-            case _:
-                return self.video
-
-    @property
-    def largest(self) -> int:
-        """What no file of any kind goes beyond."""
-        return max(self.document, self.video, self.audio, self.image)
 
 
 @frozen
@@ -251,7 +226,7 @@ class Intake:
 
 
 def told_type(data: bytes, file_name: str | None, claimed: str | None) -> str:
-    """What a file is: its bytes tell; where they tell little, as of a spreadsheet, which is a zip, its owner."""
+    """What a file is: its bytes tell; where they tell little (a spreadsheet is a zip), whoever gave it."""
     sniffed = sniff(data) or UNKNOWN
     if sniffed not in _VAGUE:
         return sniffed
