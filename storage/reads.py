@@ -206,6 +206,25 @@ class Reads:
         which = f"{where} ORDER BY seq LIMIT %s"
         return await self._all(Event, which, (*where.params, limit))
 
+    async def status_changes(
+        self, session_id: str, *, cursor: str | None = None, limit: int = 100
+    ) -> Page[Event]:
+        """A session's `session.status` events, newest first."""
+        where = _Where()
+        where.add("session_id = %s AND event = 'session.status'", session_id)  # as the index has it
+        if cursor is not None:
+            where.add("seq < %s::bigint", *decode(cursor, 1))
+        rows = await self._all(Event, f"{where} ORDER BY seq DESC LIMIT %s", (*where.params, limit + 1))
+        return page(rows, limit, lambda event: [str(event.seq)])
+
+    async def last_presence(self, session_id: str, jid: str) -> Event | None:
+        """The newest `presence.update` event of a session about somebody, by either address."""
+        which = (
+            "WHERE session_id = %s AND event = 'presence.update'"
+            " AND (data ->> 'jid' = %s OR data ->> 'jidAlt' = %s) ORDER BY seq DESC LIMIT 1"
+        )
+        return await self._one(Event, which, (session_id, jid, jid))
+
     async def event(self, event_id: str) -> Event | None:
         """One event by its id."""
         return await self._one(Event, "WHERE event_id = %s", (event_id,))
