@@ -4,6 +4,7 @@ root            one_for_one
 ├─ storage      the writer
 ├─ hub          WebSocket listeners
 ├─ webhooks     one actor per endpoint
+├─ media        what converts files, and sweeps old ones
 ├─ cells        one actor per client process
 ├─ sessions     one actor per WhatsApp session
 └─ api          the HTTP server
@@ -37,6 +38,7 @@ from actors.webhooks import Webhooks
 from actors.whatsapp.errors import CellError
 from api.app import create_app
 from api.config import Config
+from api.filing import Filing
 from api.metrics.collector import Metrics
 from api.running import Running, leave
 from api.server import Server
@@ -98,7 +100,9 @@ async def open_gateway(
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_one(data):
         async with open_storage(
-            config.storage.dsn or data / "postgres", readers=config.storage.readers
+            config.storage.dsn or data / "postgres",
+            readers=config.storage.readers,
+            filers=config.media.connections,
         ) as storage:
             tree = _Tree(config, data, storage, loopback, session)
             async with _measured(tree.stats.loop), trio.open_nursery() as nursery:
@@ -149,6 +153,7 @@ class _Tree:
                     mailbox=partial(tree.hub.mailbox.mailbox, stats.calls["hub"]),
                 ),
                 ChildSpec("webhooks", self._run_webhooks, type=ChildType.SUPERVISOR),
+                ChildSpec("media", self._run_media, type=ChildType.SUPERVISOR),
                 ChildSpec("cells", self._run_cells, type=ChildType.SUPERVISOR),
                 ChildSpec("sessions", self._run_sessions, type=ChildType.SUPERVISOR),
                 ChildSpec(
@@ -161,6 +166,7 @@ class _Tree:
         )
         self.writer = self.root.ref("storage")
         self._hub = self.root.ref("hub")
+        self._filing = Filing.of(config, store=storage.media, writer=self.writer, reads=self._reads)
         self._cells = DynamicSupervisor(id="cells", intensity=tree.cells.intensity, period=tree.cells.period)
         self._pool = CellPool(_cell_config(config), self._cells, stats=stats.cells)
         session_config = SessionConfig(
@@ -206,6 +212,8 @@ class _Tree:
                         pool=self._pool,
                         writer=self.writer,
                         reads=self._reads,
+                        media=storage.media,
+                        downloader=self._filing.downloader if config.media.download else None,
                         stats=stats.sessions,
                     ),
                     shutdown=tree.sessions.shutdown,
@@ -236,6 +244,10 @@ class _Tree:
                     open=config.metrics.open,
                 ),
                 ready=self._unready,
+                media=self._filing.store,
+                intake=self._filing.intake,
+                downloader=self._filing.downloader,
+                uploads=self._filing.uploads,
                 max_body_bytes=config.api.max_body_bytes,
                 loopback=loopback,
                 cells=lambda: self._pool.cells,
@@ -254,6 +266,10 @@ class _Tree:
     async def _run_webhooks(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """The deliveries to all webhooks."""
         await self._webhooks.run(task_status=task_status)
+
+    async def _run_media(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
+        """What converts files, and sweeps old ones."""
+        await self._filing.supervisor.run(task_status=task_status)
 
     async def _run_cells(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """The cells, with the warm spare; sessions can do without that for the moment."""

@@ -7,11 +7,15 @@ from quart import current_app
 
 from actors.cells import Cell
 from actors.directory import Sessions
+from actors.media.download import Downloader
+from actors.media.intake import Intake
+from actors.media.room import Room
 from actors.webhooks import Webhooks
 from api.idempotency import Idempotency
 from api.lookout import Lookout
 from api.metrics.collector import Metrics
 from runtime import Ref, Supervisor
+from storage.media import MediaStore
 from storage.reads import Reads
 
 EXTENSION = "terzetto"
@@ -37,6 +41,11 @@ class Services:
     reads: Reads
     hub: Ref
     webhooks: Webhooks
+    media: MediaStore
+    intake: Intake
+    downloader: Downloader
+    uploads: Room
+    """For the bodies of requests that carry files."""
     metrics: Metrics
     ready: Callable[[], str | None]
     """Why the gateway is not ready, or None when it is."""

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from storage.embedded import embedded_postgres
 from storage.errors import DatabaseUnavailable
+from storage.media import MediaStore
 from storage.migrate import migrate
 from storage.pool import Pool
 from storage.reads import Reads
@@ -24,23 +25,27 @@ RETRY = 0.5
 
 @frozen
 class Storage:
-    """An open database: the queries, and the connection string for a Writer."""
+    """An open database: the queries, the files, and the connection string for a Writer."""
 
     dsn: str = field(repr=False)
     reads: Reads
+    media: MediaStore
 
 
 @asynccontextmanager
 async def open_storage(
-    where: str | Path, *, readers: int = 4, patience: float = 30.0
+    where: str | Path, *, readers: int = 4, filers: int = 4, patience: float = 30.0
 ) -> AsyncIterator[Storage]:
     """Open a database given by connection string, or an embedded server's by directory, and migrate it.
 
-    A database elsewhere may take `patience` seconds to appear. Raises DatabaseUnavailable when it has not,
+    It is given `readers` connections for the queries, `filers` for the files. A database elsewhere may take `patience` seconds to appear. Raises DatabaseUnavailable when it has not,
     MigrationError, and for a directory ServerError.
     """
     if isinstance(where, Path):
-        async with embedded_postgres(where) as dsn, open_storage(dsn, readers=readers) as storage:
+        async with (
+            embedded_postgres(where) as dsn,
+            open_storage(dsn, readers=readers, filers=filers) as storage,
+        ):
             yield storage
         return
     deadline = trio.current_time() + patience
@@ -54,8 +59,9 @@ async def open_storage(
             await trio.sleep(RETRY)
     if applied:
         _logger.info("database_migrated migrations=%s", ",".join(applied))
-    pool = Pool(where, readers)
+    reading, filing = Pool(where, readers), Pool(where, filers, writable=True)
     try:
-        yield Storage(where, Reads(pool))
+        yield Storage(where, Reads(reading), MediaStore(filing))
     finally:
-        pool.close()
+        reading.close()
+        filing.close()

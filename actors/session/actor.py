@@ -31,6 +31,7 @@ from actors.errors import (
     SessionNotFound,
     SessionRestarting,
 )
+from actors.media.download import Downloader
 from actors.outgoing.compose import Composer
 from actors.session import messages as ask
 from actors.session import state
@@ -38,6 +39,7 @@ from actors.session.addresses import Addresses
 from actors.session.calls import turn_down
 from actors.session.content import Content, read_content
 from actors.session.inbound import ContentWrite, writes_for
+from actors.session.downloads import Downloads
 from actors.session.keeper import (
     Answer,
     AttachClient,
@@ -58,6 +60,7 @@ from actors.whatsapp.client import Client, ClientLost, ClientNotice
 from actors.whatsapp.errors import CellError
 from actors.whatsapp.jid import phone_jid
 from runtime import Actor, Exit, Ref, Reply
+from storage.media import MediaStore
 from storage.reads import Reads
 from storage.rows import Session
 from storage.writes import Append, NewEvent, StoreMessage, Update
@@ -89,9 +92,14 @@ class SessionActor(Actor):
         pool: CellPool,
         writer: Ref,
         reads: Reads,
+        media: MediaStore,
+        downloader: Downloader | None = None,
         stats: AllSessionStats | None = None,
     ) -> None:
+        """Without a `downloader` the files of messages are downloaded only when somebody asks for them."""
         self.session_id = session_id
+        self._media = media
+        self._downloader = downloader
         self._config = config
         self._pool = pool
         self._writer = writer
@@ -127,6 +135,12 @@ class SessionActor(Actor):
         )
         for task in (self._keeper.run, self._sending.run, self._timer, self._prover):
             self.nursery.start_soon(task)
+        self._downloads = None
+        if self._downloader is not None:
+            self._downloads = Downloads(
+                self.session_id, self._downloader, self._writer, self.connected_client
+            )
+            self.nursery.start_soon(self._downloads.run)
         await self._advance(state.Begin())
 
     async def on_stop(self, exit: Exit) -> None:  # noqa: A002, ARG002 - the runtime's
@@ -348,6 +362,9 @@ class SessionActor(Actor):
         else:
             for write in writes:
                 await self._writer.cast(write)
+        stored = isinstance(writes[-1], StoreMessage)
+        if stored and self._downloads is not None and isinstance(event, wa.MessageArrived):
+            self._downloads.offer(event)
         match event:
             case wa.Identified():
                 await self._identified(event)

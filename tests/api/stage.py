@@ -23,11 +23,14 @@ from actors.session.settings import SessionConfig
 from actors.session.stats import AllSessionStats
 from actors.webhooks import Webhooks
 from api.app import create_app
+from api.config import Config, Media
+from api.filing import Filing
 from api.metrics.collector import Metrics
 from api.server import Server
 from api.services import LoopbackControl, Services
 from api.stats import Stats
 from runtime import Actor, ChildSpec, ChildType, DynamicSupervisor, Mailbox, Ref, Supervisor
+from storage.media import MediaStore
 from storage.pool import Pool
 from storage.reads import Reads
 from storage.writer import Writer
@@ -154,9 +157,12 @@ async def running_api(
     listener_capacity: int = 1000,
     max_sessions: int = 200,
     open_metrics: bool = False,
+    config: Config | None = None,
+    decoding: bool = False,
     **server: Any,
 ) -> AsyncIterator[Stage]:
-    pool = Pool(database, 4)
+    config = config or Config(media=Media(allow_networks=("127.0.0.0/8",)))
+    pool, file_pool = Pool(database, 4), Pool(database, 4, writable=True)
     reads = Reads(pool)
     scripts: dict[str, Script] = defaultdict(Script)
     stats = Stats(sessions=AllSessionStats(most=max_sessions))
@@ -197,8 +203,11 @@ async def running_api(
         stats=stats.webhooks,
         egress=Egress(allow_networks=["127.0.0.0/8"]),
     )
+    filing = Filing.of(config, store=MediaStore(file_pool), writer=root.ref("writer"), reads=reads)
     async with trio.open_nursery() as nursery:
         await nursery.start(root.run)
+        if decoding:
+            await nursery.start(filing.supervisor.run)
         writer: Ref = root.ref("writer")
         services = Services(
             version="1.2.3",
@@ -208,6 +217,10 @@ async def running_api(
             reads=reads,
             hub=root.ref("hub"),
             webhooks=webhooks,
+            media=filing.store,
+            intake=filing.intake,
+            downloader=filing.downloader,
+            uploads=filing.uploads,
             metrics=Metrics(version="1.2.3", root=root, stats=stats, open=open_metrics),
             ready=ready,
             loopback=loopback,
@@ -222,5 +235,8 @@ async def running_api(
             ) as client:
                 yield Stage((host, port), client, services, scripts)
             serving_nursery.cancel_scope.cancel()
+        if decoding:
+            await filing.supervisor.stop()
         await root.stop()
     pool.close()
+    file_pool.close()

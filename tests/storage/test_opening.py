@@ -9,6 +9,7 @@ import trio
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from storage import DatabaseUnavailable, Pool, Reads, Storage, open_storage
+from storage.media import MediaStore
 
 
 async def test_an_open_database_is_migrated_and_can_be_read(empty_database: str) -> None:
@@ -39,4 +40,5 @@ async def test_a_database_may_appear_a_little_later(server: str, empty_database:
 
 def test_a_connection_string_shows_in_no_representation() -> None:
 
-    assert "hunter2" not in repr(Storage("password=hunter2", Reads(Pool("password=hunter2"))))
+    pool = Pool("password=hunter2")
+    assert "hunter2" not in repr(Storage("password=hunter2", Reads(pool), MediaStore(pool)))
