@@ -52,9 +52,9 @@ async def privacy(client: Client) -> PrivacySettings:
     return found
 
 
-async def set_privacy(client: Client, changes: dict[str, str]) -> PrivacySettings | None:
+async def set_privacy(client: Client, changes: dict[str, str]) -> PrivacySettings:
     """Change settings, one after the other, and give all as they are then. Raises CellErrors."""
-    found = None
+    found = await privacy(client)
     for name, value in changes.items():
         answer = await client.ask(
             neonize.SetPrivacySettingReturnFunction, "SetPrivacySetting", _NAMES[name][0], value

@@ -1,0 +1,295 @@
+"""The account's own profile: name, about, picture, link, privacy, and how long messages last."""
+
+from enum import StrEnum
+from functools import partial
+from typing import Any, NoReturn
+
+import attrs
+from attrs import frozen
+from quart import Blueprint, Response
+
+from actors.whatsapp import privacy as wa_privacy
+from actors.whatsapp import profile as wa
+from actors.whatsapp.client import Client
+from api.access import Scope
+from api.fields import About, Lifetime, MismatchError, ProfileName
+from api.operation import operation
+from api.pairing import QrFormat, render
+from api.performing import PERFORMING, perform
+from api.refusals import FieldError, NotPossible, ValidationFailed
+from api.services import services
+
+routes = Blueprint("profile", __name__)
+
+_TIMERS = (0, 86400, 7 * 86400, 90 * 86400)
+
+
+class Audience(StrEnum):
+    """Who may."""
+
+    ALL = "all"
+    CONTACTS = "contacts"
+    CONTACT_BLACKLIST = "contact_blacklist"  # all contacts but those chosen on the phone
+    NONE = "none"
+
+
+class OnlineAudience(StrEnum):
+    """Who sees that the account is online."""
+
+    ALL = "all"
+    MATCH_LAST_SEEN = "match_last_seen"
+
+
+class Callers(StrEnum):
+    """Who may call."""
+
+    ALL = "all"
+    KNOWN = "known"
+
+
+class ReadReceipts(StrEnum):
+    """Whether others are told what was read."""
+
+    ALL = "all"
+    NONE = "none"
+
+
+@frozen(kw_only=True)
+class ProfileChanges:
+    name: ProfileName | None = None
+    about: About | None = None
+    """Null takes it away, as an empty one does."""
+
+
+@frozen(kw_only=True)
+class PrivacyChanges:
+    last_seen: Audience | None = None
+    online: OnlineAudience | None = None
+    profile: Audience | None = None
+    """Who sees the picture."""
+    status: Audience | None = None
+    """Who sees the about text."""
+    read_receipts: ReadReceipts | None = None
+    group_add: Audience | None = None
+    """Who may add the account to groups."""
+    call_add: Callers | None = None
+    """Who may call."""
+
+
+@frozen(kw_only=True)
+class DefaultTimer:
+    ephemeral_seconds: Lifetime
+    """0 (never), 86400 (a day), 604800 (a week) or 7776000 (90 days): WhatsApp knows no others."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.ephemeral_seconds not in _TIMERS:
+            raise MismatchError(f"expected one of {', '.join(map(str, _TIMERS))}", path="ephemeralSeconds")
+
+
+@frozen(kw_only=True)
+class LinkQuery:
+    format: QrFormat = QrFormat.JSON
+
+
+@frozen(kw_only=True)
+class ProfilePictureView:
+    """A picture on WhatsApp's media host."""
+
+    id: str
+    url: str
+    """Good for some days."""
+
+
+@frozen(kw_only=True)
+class ProfileView:
+    """What others see of the account; null is what is not set."""
+
+    jid: str
+    lid: str | None
+    phone: str
+    name: str | None
+    about: str | None
+    picture: ProfilePictureView | None
+
+
+@frozen(kw_only=True)
+class PrivacyView:
+    """Who may see and do what; null where WhatsApp said something that the client library does not know."""
+
+    last_seen: str | None
+    online: str | None
+    profile: str | None
+    """Who sees the picture."""
+    status: str | None
+    """Who sees the about text."""
+    read_receipts: str | None
+    group_add: str | None
+    """Who may add the account to groups."""
+    call_add: str | None
+    """Who may call."""
+
+
+@frozen(kw_only=True)
+class ContactLinkView:
+    """Where the account can be written to."""
+
+    link: str
+
+
+@operation(routes, "GET", "/profile", scope=Scope.READ, answers={200: ProfileView}, errors=PERFORMING)
+async def get(session_id: str) -> ProfileView:
+    """The account's name, about text and picture, as WhatsApp has them now."""
+    return await _profile(session_id)
+
+
+@operation(
+    routes,
+    "PATCH",
+    "/profile",
+    scope=Scope.SETTINGS,
+    body=ProfileChanges,
+    patch=True,
+    answers={200: ProfileView},
+    errors=PERFORMING,
+)
+async def patch(session_id: str, body: dict[str, Any]) -> ProfileView:
+    """Change the name, the about text or both. A name may take seconds on a device that was just paired."""
+    return await _change(session_id, body)
+
+
+@operation(
+    routes,
+    "PUT",
+    "/profile",
+    scope=Scope.SETTINGS,
+    body=ProfileChanges,
+    patch=True,
+    answers={200: ProfileView},
+    errors=PERFORMING,
+)
+async def put(session_id: str, body: dict[str, Any]) -> ProfileView:
+    """The same as PATCH."""
+    return await _change(session_id, body)
+
+
+@operation(routes, "GET", "/profile/privacy", scope=Scope.READ, answers={200: PrivacyView}, errors=PERFORMING)
+async def get_privacy(session_id: str) -> PrivacyView:
+    """Who may see and do what."""
+    return _privacy_view(await perform(session_id, "privacy.get", wa_privacy.privacy))
+
+
+@operation(
+    routes,
+    "PATCH",
+    "/profile/privacy",
+    scope=Scope.SETTINGS,
+    body=PrivacyChanges,
+    patch=True,
+    answers={200: PrivacyView},
+    errors=PERFORMING,
+)
+async def patch_privacy(session_id: str, body: dict[str, Any]) -> PrivacyView:
+    """Change who may see and do what, one setting after the other: what failed may have changed some."""
+    changes = {name: str(_given(name, value)) for name, value in body.items()}
+    set_privacy = partial(wa_privacy.set_privacy, changes=changes)
+    return _privacy_view(await perform(session_id, "privacy.set", set_privacy))
+
+
+@operation(
+    routes,
+    "GET",
+    "/profile/qr",
+    scope=Scope.READ,
+    query=LinkQuery,
+    answers={200: ContactLinkView},
+    errors=PERFORMING,
+)
+async def qr(session_id: str, query: LinkQuery) -> ContactLinkView | Response:
+    """The link under which anybody can write to the account; in the other formats, as a QR code."""
+    link = await perform(session_id, "profile.link", wa.contact_link)
+    if query.format is QrFormat.JSON:
+        return ContactLinkView(link=link)
+    body, content_type = render(link, query.format)
+    return Response(body, content_type=content_type)
+
+
+@operation(
+    routes,
+    "POST",
+    "/profile/qr/revoke",
+    scope=Scope.SETTINGS,
+    answers={200: ContactLinkView},
+    errors=PERFORMING,
+)
+async def revoke_qr(session_id: str) -> ContactLinkView:
+    """Make the link void, and give a new one."""
+    link = await perform(session_id, "profile.revoke_link", partial(wa.contact_link, revoke=True))
+    return ContactLinkView(link=link)
+
+
+@operation(
+    routes,
+    "PUT",
+    "/profile/disappearing",
+    scope=Scope.SETTINGS,
+    body=DefaultTimer,
+    answers={200: DefaultTimer},
+    errors=PERFORMING,
+)
+async def put_timer(session_id: str, body: DefaultTimer) -> DefaultTimer:
+    """How long the messages of chats last that begin from now on."""
+    await perform(session_id, "profile.timer", partial(wa.set_default_timer, seconds=body.ephemeral_seconds))
+    return body
+
+
+@operation(
+    routes,
+    "GET",
+    "/profile/disappearing",
+    scope=Scope.READ,
+    answers={200: DefaultTimer},
+    errors=(NotPossible,),
+)
+async def get_timer(**_: object) -> NoReturn:
+    """Cannot be read: it is only written."""
+    raise NotPossible("The client library can set how long messages last, and not ask for it.")
+
+
+async def _profile(session_id: str) -> ProfileView:
+    found = await perform(session_id, "profile.get", wa.profile)
+    picture = found.picture
+    return ProfileView(
+        jid=found.jid,
+        lid=found.lid,
+        phone=found.jid.partition("@")[0],
+        name=found.name or None,
+        about=found.about,
+        picture=None if picture is None else ProfilePictureView(id=picture.id, url=picture.url),
+    )
+
+
+async def _change(session_id: str, given: dict[str, Any]) -> ProfileView:
+    name = _given("name", given["name"]) if "name" in given else None
+    about = (given["about"] or "") if "about" in given else None
+
+    async def change(client: Client) -> None:
+        if name is not None:
+            await wa.set_name(client, name)
+        if about is not None:
+            await wa.set_about(client, about)
+
+    await perform(session_id, "profile.set", change)
+    if name is not None:
+        await services().sessions.update(session_id, {"push_name": name})
+    return await _profile(session_id)
+
+
+def _given(name: str, value: Any) -> Any:
+    """A value that cannot be null. Raises ValidationFailed."""
+    if value is None:
+        raise ValidationFailed((FieldError(name, "must not be null"),))
+    return value
+
+
+def _privacy_view(found: wa_privacy.PrivacySettings) -> PrivacyView:
+    return PrivacyView(**attrs.asdict(found))
