@@ -38,8 +38,9 @@ async def open_storage(
 ) -> AsyncIterator[Storage]:
     """Open a database given by connection string, or an embedded server's by directory, and migrate it.
 
-    It is given `readers` connections for the queries, `filers` for the files. A database elsewhere may take `patience` seconds to appear. Raises DatabaseUnavailable when it has not,
-    MigrationError, and for a directory ServerError.
+    It is given `readers` connections for the queries and `filers` for the files. A database elsewhere may
+    take `patience` seconds to appear. Raises DatabaseUnavailable when it has not, MigrationError, and for a
+    directory ServerError.
     """
     if isinstance(where, Path):
         async with (

@@ -38,8 +38,8 @@ from actors.session import state
 from actors.session.addresses import Addresses
 from actors.session.calls import turn_down
 from actors.session.content import Content, read_content
-from actors.session.inbound import ContentWrite, writes_for
 from actors.session.downloads import Downloads
+from actors.session.inbound import ContentWrite, writes_for
 from actors.session.keeper import (
     Answer,
     AttachClient,
