@@ -113,7 +113,7 @@ class Reads:
 
     async def messages(
         self,
-        session_id: str,
+        session_id: str | None,
         *,
         chat: str | Collection[str] | None = None,
         sender: str | Collection[str] | None = None,
@@ -127,7 +127,7 @@ class Reads:
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[Message]:
-        """A session's messages, newest first.
+        """A session's messages, or those of all sessions, newest first.
 
         `recipient` is the chat of a message from us, or the phone it was sent to. `q` is full text in the
         manner of a web search: all words, "a phrase", or, -not. `since` is included, `until` is not.

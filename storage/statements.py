@@ -150,6 +150,10 @@ DELETE_CHAT = """
     WHERE session_id = %s AND chat = ANY(%s) AND status NOT IN ('queued', 'sending')
 """
 
+DELETE_MESSAGE = """
+    DELETE FROM messages WHERE session_id = %s AND id = %s AND status <> 'sending'
+"""
+
 TRIM_DELIVERIES = """
     DELETE FROM deliveries d
     WHERE d.webhook_id = %(webhook_id)s AND (

@@ -3,7 +3,7 @@
 Every statement takes its rows as one JSON document. Within a batch all messages are stored first, then
 changed, then sessions, keys and webhooks are changed, deliveries are stored, and at last the events are
 appended in the order of their writes. That is the order things happen in anyhow: nothing is known of a
-message before it is there. The rare Insert, Delete and DeleteChat keep their place among the others.
+message before it is there. The rare Insert and Delete…s keep their place among the others.
 """
 # ruff: noqa: S608 - only names written here are put together; values are parameters
 
@@ -13,7 +13,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import attrs
 from attrs import define, field
@@ -31,6 +31,7 @@ from storage.statements import (
     BY_ID,
     BY_WA_ID,
     DELETE_CHAT,
+    DELETE_MESSAGE,
     LOCK,
     STORE_ADDRESSES,
     STORE_BATCHES,
@@ -45,6 +46,7 @@ from storage.writes import (
     Append,
     Delete,
     DeleteChat,
+    DeleteMessage,
     Insert,
     NewEvent,
     Row,
@@ -90,10 +92,10 @@ class Batch:
 
 
 def _sections(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
-    """Cut before and after each Insert, Delete and DeleteChat: they do not commute with their neighbours."""
+    """Cut before and after each Insert, Delete, …: they do not commute with their neighbours."""
     start = 0
     for index, write in enumerate(writes):
-        if isinstance(write, Insert | Delete | DeleteChat):
+        if isinstance(write, Insert | Delete | DeleteChat | DeleteMessage):
             if start < index:
                 yield writes[start:index]
             yield writes[index : index + 1]
@@ -119,7 +121,9 @@ class _Section:
             case [Delete(table=table, id=row_id)]:
                 await self._delete(table, row_id)
             case [DeleteChat(session_id=session_id, jids=jids)]:
-                await self._delete_chat(session_id, jids)
+                await self._delete_messages(DELETE_CHAT, session_id, list(jids))
+            case [DeleteMessage(session_id=session_id, id=message_id)]:
+                await self._delete_messages(DELETE_MESSAGE, session_id, message_id)
             case _:
                 await self._store_batches()
                 await self._store_messages()
@@ -155,8 +159,8 @@ class _Section:
         if cursor.rowcount:
             self._applied.add(0)
 
-    async def _delete_chat(self, session_id: str, jids: tuple[str, ...]) -> None:
-        cursor = await self._connection.execute(DELETE_CHAT, (session_id, list(jids)))
+    async def _delete_messages(self, query: LiteralString, *which: str | list[str]) -> None:
+        cursor = await self._connection.execute(query, which)
         if cursor.rowcount:
             self._applied.add(0)
 

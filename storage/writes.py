@@ -235,6 +235,14 @@ class DeleteChat:
     jids: tuple[str, ...]
 
 
+@frozen
+class DeleteMessage:
+    """Forget a message, by our id; not one that is being sent."""
+
+    session_id: str
+    id: str
+
+
 Write: TypeAlias = (
     Insert
     | Update
@@ -248,6 +256,7 @@ Write: TypeAlias = (
     | TrimDeliveries
     | StoreAddresses
     | DeleteChat
+    | DeleteMessage
 )
 
 

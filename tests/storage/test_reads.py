@@ -67,6 +67,15 @@ async def test_messages_come_newest_first(gateway: Gateway) -> None:
     assert await names(gateway.reads.messages("s1")) == ["c", "b", "a"]
 
 
+async def test_messages_of_all_sessions_come_newest_first_page_by_page(gateway: Gateway) -> None:
+    await store_messages(gateway, message("a", 1), message("c", 3))
+    await gateway.session("s2")
+    await gateway.writer.call(message("b", 2, session_id="s2"))
+    first = await gateway.reads.messages(None, limit=2)
+    rest = await gateway.reads.messages(None, limit=2, cursor=first.cursor)
+    assert [each.id for each in [*first.items, *rest.items]] == ["msg_c", "msg_b", "msg_a"]
+
+
 async def test_messages_are_filtered_by_each_and_all(gateway: Gateway) -> None:
     await store_messages(
         gateway,
