@@ -5,7 +5,6 @@ whose form it has; `width` and `height` in pixels, `seconds`, `waveform` in base
 """
 
 import base64
-import binascii
 import hashlib
 import mimetypes
 from datetime import timedelta
@@ -50,13 +49,6 @@ class FromUrl:
 
 
 @frozen
-class FromBase64:
-    """In the request's JSON; a `data:` URL's head before it is passed over."""
-
-    text: str = field(repr=False)
-
-
-@frozen
 class FromBytes:
     """In the request, as it is."""
 
@@ -70,7 +62,7 @@ class FromStore:
     media_id: str
 
 
-Source = FromUrl | FromBase64 | FromBytes | FromStore
+Source = FromUrl | FromBytes | FromStore
 
 
 @frozen
@@ -125,14 +117,15 @@ class Intake:
                     return await self._convert(
                         session_id, await self._fetched(url, limit), as_, file_name, mime_type
                     )
-            case _:
-                taken = _Obtained(_given(source, limit), MediaSource.UPLOAD)
+            case FromBytes(data=data):
+                _check(len(data), limit)
+                taken = _Obtained(data, MediaSource.UPLOAD)
                 return await self._convert(session_id, taken, as_, file_name, mime_type)
 
     async def keep(
         self,
         session_id: str,
-        source: FromUrl | FromBase64 | FromBytes,
+        source: FromUrl | FromBytes,
         *,
         file_name: str | None = None,
         mime_type: str | None = None,
@@ -142,8 +135,9 @@ class Intake:
         Raises as `obtain` does.
         """
         limit = self.limits.largest
-        if not isinstance(source, FromUrl):
-            taken = _Obtained(_given(source, limit), MediaSource.UPLOAD)
+        if isinstance(source, FromBytes):
+            _check(len(source.data), limit)
+            taken = _Obtained(source.data, MediaSource.UPLOAD)
             return await self._keep(session_id, taken, file_name, mime_type)
         async with self.room.of(limit):
             return await self._keep(session_id, await self._fetched(source.url, limit), file_name, mime_type)
@@ -232,23 +226,6 @@ def told_type(data: bytes, file_name: str | None, claimed: str | None) -> str:
         return sniffed
     guessed, packed = mimetypes.guess_type(file_name or "", strict=True)
     return claimed or (None if packed else guessed) or sniffed
-
-
-def _given(source: FromBase64 | FromBytes, limit: int) -> bytes:
-    match source:
-        case FromBase64(text=text):
-            encoded = text.partition(",")[2] if text.startswith("data:") else text
-            _check(len(encoded) * 3 // 4 - 2, limit)
-            try:
-                data = base64.b64decode(encoded, validate=True)
-            except (binascii.Error, ValueError):
-                raise MediaTypeUnsupported("it is not in base64") from None
-        case FromBytes(data=data):
-            pass
-    if not data:
-        raise MediaTypeUnsupported("it is empty")
-    _check(len(data), limit)
-    return data
 
 
 def _check(size: int, limit: int) -> None:
