@@ -1,5 +1,7 @@
 """Idempotency-Key: one effect and one answer for a key, whatever happens in between."""
 
+from collections.abc import Callable
+
 import pytest
 import trio
 
@@ -14,6 +16,12 @@ from tests.api.stage import Stage
 TEXT = {"phone": "628110000002", "message": "halo"}
 PATH = "/api/messages/text"
 KEY = {"Idempotency-Key": "order-7"}
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    with trio.fail_after(10):
+        while not is_so():
+            await trio.sleep(0.01)
 
 
 def sends(stage: Stage, session: str = "ana") -> int:
@@ -74,8 +82,7 @@ async def test_a_key_in_use_is_409_until_its_request_is_answered(stage: Stage) -
             statuses.append((await client.post(PATH, json=TEXT, headers=KEY)).status_code)
 
         nursery.start_soon(send)
-        while not sends(stage):
-            await trio.sleep(0.01)
+        await until(lambda: sends(stage) > 0)
         answer = await client.post(PATH, json=TEXT, headers=KEY)
         assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_progress")
         assert answer.headers["retry-after"] == "1"
@@ -88,12 +95,12 @@ async def test_a_client_that_went_away_finds_its_answer_when_it_comes_back(stage
         stage.scripts["ana"].gate = gate = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lambda: client.post(PATH, json=TEXT, headers=KEY))
-            while not sends(stage):
-                await trio.sleep(0.01)
+            await until(lambda: sends(stage) > 0)
             nursery.cancel_scope.cancel()
         gate.set()
-        while (claim := await stage.services.reads.claim("ana", "order-7")) is None or claim.answer is None:
-            await trio.sleep(0.01)
+        with trio.fail_after(10):
+            while (claim := await stage.services.reads.claim("ana", "order-7")) is None or not claim.answer:
+                await trio.sleep(0.01)
         answer = await client.post(PATH, json=TEXT, headers=KEY)
     assert (answer.status_code, answer.headers[REPLAYED]) == (200, "true")
     assert sends(stage) == 1
