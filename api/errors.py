@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from actors import errors as session
 from actors.egress import UrlForbidden
+from actors.media import errors as media
 from api import refusals
 from runtime import ActorDied, ActorGone, CallTimeout, ChildRunning, MailboxFull, NotAnActor, NotRunning
 from storage.errors import BadQuery, DatabaseUnavailable, WriteRefused
@@ -151,7 +152,24 @@ _TABLE: dict[type[Exception], _Row] = {
         "Not possible with this message",
         "This cannot be done with that message: {reason}. Nothing was sent.",
     ),
+    # Files
     session.MediaNotFound: _Row(404, "media_not_found", "No such file", "There is no such file."),
+    session.MediaGone: _Row(404, "media_not_found", "No such file", "{reason}"),
+    media.MediaFetchFailed: _Row(
+        422, "media_fetch_failed", "The file could not be fetched", "The URL gave no file: {reason}."
+    ),
+    media.MediaTooLarge: _Row(
+        413, "media_too_large", "The file is too large", "The file has more than {limit}."
+    ),
+    media.MediaTypeUnsupported: _Row(
+        415, "media_type_unsupported", "The file cannot be sent so", "The file cannot be sent so: {reason}."
+    ),
+    media.MediaBusy: _Row(
+        503, "not_ready", "Too many files", "More files wait to be converted than may. Nothing was done."
+    ),
+    refusals.RangeOutside: _Row(
+        416, "range_outside", "Not in the file", "The file has {file_size} bytes: the range is not within."
+    ),
     session.NotSupported: _Row(501, "not_possible", "Not possible", "{reason}"),
     session.GroupNotFound: _Row(404, "group_not_found", "No such group", "WhatsApp knows no such group."),
     session.NotGroupMember: _Row(
@@ -332,6 +350,8 @@ def _problem(row: _Row, facts: dict[str, Any], *, valid_methods: Any = None) -> 
             "ratelimit-reset": headers["retry-after"],
             "ratelimit-policy": f"{limit};w=60",
         }
+    if (file_size := facts.get("file_size")) is not None:
+        headers["content-range"] = f"bytes */{file_size}"
     if "errors" in facts:
         members["errors"] = [{"path": wrong.path, "message": wrong.message} for wrong in facts["errors"]]
     if valid_methods:

@@ -101,6 +101,13 @@ class AnswerLost(Refusal):
 
 
 @frozen
+class RangeOutside(Refusal):
+    """A range of bytes that a file does not have."""
+
+    file_size: int
+
+
+@frozen
 class NotPossible(Refusal):
     """WhatsApp's client library has no way to do this; `reason` says what it lacks."""
 
