@@ -138,6 +138,7 @@ _EVENTS = frozenset(
         "messages.edited",
         "messages.revoked",
         "messages.reaction",
+        "messages.media",
         "poll.vote",
     }
     | {
