@@ -36,9 +36,11 @@ from actors.outgoing.compose import Composer
 from actors.session import messages as ask
 from actors.session import state
 from actors.session.addresses import Addresses
+from actors.session.arrival import Known
 from actors.session.calls import turn_down
 from actors.session.content import Content, read_content
 from actors.session.downloads import Downloads
+from actors.session.earlier import EarlierMessages
 from actors.session.inbound import ContentWrite, writes_for
 from actors.session.keeper import (
     Answer,
@@ -121,12 +123,13 @@ class SessionActor(Actor):
         self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config, self._counts)
         self._sending = Sending(
             account=self,
-            composer=Composer(self.session_id, self._reads),
+            composer=Composer(self.session_id, self._reads, self._media),
             writer=self._writer,
             limits=self._settings.limits,
             stats=self._counts,
             timeout=self._config.send_timeout,
         )
+        self._earlier = EarlierMessages(self.session_id, self._reads, self._writer, self._sending.settled)
         self._machine = Machine(
             state=SessionState(row.status),
             desired=row.desired,
@@ -287,6 +290,10 @@ class SessionActor(Actor):
         """The account's phone-number JID."""
         return phone_jid(str(self._row.phone))
 
+    def _own_addresses(self) -> tuple[str, ...]:
+        phone, lid = self._row.phone, self._row.lid
+        return tuple(address for address in (phone and phone_jid(phone), lid) if address)
+
     def _status(self) -> ask.SessionStatus:
         client, paired = self._keeper.client, self._machine.paired and self._row.phone is not None
         return ask.SessionStatus(
@@ -351,7 +358,9 @@ class SessionActor(Actor):
         if self._settings.ignored.covers(event):
             writes: tuple[ContentWrite, ...] = (Append(self.session_id, journal_seq=notice.seq),)
         else:
-            writes = writes_for(self.session_id, event, notice.seq)
+            earlier = await self._earlier.of(event) if isinstance(event, wa.MessageArrived) else None
+            known = Known(earlier, self._own_addresses())
+            writes = writes_for(self.session_id, event, notice.seq, known)
         self._counts.received += sum(
             isinstance(each, StoreMessage) and not each.message.from_me for each in writes
         )

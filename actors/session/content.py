@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from google.protobuf.json_format import MessageToDict
 
+from actors.whatsapp.secrets import Sealed, Use
+from actors.whatsapp.wrapping import BESIDE, part_of, unwrapped
 from storage.rows import Json
-
-# Parts of a message that say how it travels, not what it says.
-_ENVELOPE = frozenset({"senderKeyDistributionMessage", "messageContextInfo", "deviceSentMessage"})
 
 # waE2E.Message.ProtocolMessage.Type
 _REVOKE, _EDIT = 0, 14
@@ -21,10 +20,9 @@ _KINDS = {
     "extendedTextMessage": "text",
     "imageMessage": "image",
     "videoMessage": "video",
-    "ptvMessage": "video",
+    "ptvMessage": "video_note",
     "audioMessage": "audio",
     "documentMessage": "document",
-    "documentWithCaptionMessage": "document",
     "stickerMessage": "sticker",
     "albumMessage": "album",
     "locationMessage": "location",
@@ -34,16 +32,34 @@ _KINDS = {
     "pollCreationMessage": "poll",
     "pollCreationMessageV2": "poll",
     "pollCreationMessageV3": "poll",
+    "pollCreationMessageV5": "poll",
+    "pollCreationMessageV6": "poll",
     "pollUpdateMessage": "poll_vote",
     "eventMessage": "event",
     "buttonsMessage": "buttons",
+    "templateMessage": "buttons",
     "listMessage": "list",
     "interactiveMessage": "interactive",
+    "buttonsResponseMessage": "choice",
+    "templateButtonReplyMessage": "choice",
+    "listResponseMessage": "choice",
+    "interactiveResponseMessage": "choice",
+    "groupInviteMessage": "group_invite",
     "reactionMessage": "reaction",
+    "pinInChatMessage": "pin",
 }
+"""Of each part that a message may have, what it makes of the message unless its fields say better."""
+_BY_FIELD = (
+    ("videoMessage", "gifPlayback", "gif"),
+    ("audioMessage", "ptt", "voice"),
+)
+_POLLS = tuple(name for name, kind in _KINDS.items() if kind == "poll")
 
 OTHER = "other"
-KINDS = frozenset({*_KINDS.values(), OTHER})
+REVOKED = "revoked"
+"""What a message becomes that its author, or an admin, deleted for everyone."""
+_CHANGES = frozenset({"edit", "revoke", "forward"})  # of what we send ourselves, before it is composed
+KINDS = frozenset({*_KINDS.values(), *(kind for *_, kind in _BY_FIELD), *_CHANGES, OTHER, REVOKED})
 """What a message may be."""
 
 
@@ -52,8 +68,8 @@ class Content:
     """What a message says."""
 
     kind: str  # text, image, …; "other" for what has no name here
-    text: str | None
-    json: Json  # Baileys' `message`
+    text: str | None = field(repr=False)
+    json: Json = field(repr=False)  # Baileys' `message`
 
 
 @frozen(kw_only=True)
@@ -68,7 +84,8 @@ class Edited:
     """An earlier message of the chat has new content."""
 
     message_id: str
-    content: Content
+    message: Any = field(repr=False)
+    """A `waE2E.Message`: the content of the edit."""
 
 
 @frozen(kw_only=True)
@@ -80,56 +97,199 @@ class Reacted:
     emoji: str
 
 
-def storable(text: str) -> str:
-    """The text without the one character that PostgreSQL cannot hold; a stranger may well send it."""
+@frozen(kw_only=True)
+class Secret:
+    """Something about an earlier message of the chat that only who has that message can read."""
+
+    message_id: str
+    from_me: bool  # whether that message is the writing side's own
+    author: str
+    """Its author's address as the writer knows it; may be empty."""
+    use: Use
+    sealed: Sealed = field(repr=False)
+
+
+AboutEarlier = Revoked | Edited | Reacted | Secret
+Said = Content | AboutEarlier
+
+
+def storable(text: str | bytes) -> str:
+    """The text without what PostgreSQL cannot hold; a stranger may well send it, and no text at all."""
+    if isinstance(text, bytes):  # what the protobuf library gives for what is not UTF-8
+        text = text.decode(errors="replace")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def read_content(message: Any) -> Content | Revoked | Edited | Reacted | None:
+def read_content(message: Any) -> Said | None:
     """What a `waE2E.Message` says; None for key shares and the like, which say nothing to a person."""
-    names = [descriptor.name for descriptor, _ in message.ListFields() if descriptor.name not in _ENVELOPE]
-    if not names:
+    message = unwrapped(message)
+    part = part_of(message)
+    if part is None:
         return None
-    if "protocolMessage" in names:
-        return _read_protocol(message.protocolMessage)
-    if "reactionMessage" in names:
-        reaction = message.reactionMessage
-        return Reacted(message_id=reaction.key.ID, from_me=reaction.key.fromMe, emoji=reaction.text)
-    return plain_content(message)
+    return about_earlier(message) if part[0] in _ABOUT_EARLIER else plain_content(message)
 
 
-def plain_content(message: Any) -> Content:
-    """The content of a message that is neither an edit nor a revoke nor a reaction."""
-    if message.HasField("conversation"):  # nine messages of ten
-        text = storable(message.conversation)
-        return Content(kind="text", text=text, json={"conversation": text})
-    kind = kind_of(descriptor.name for descriptor, _ in message.ListFields())
-    return Content(kind=kind, text=_text_of(message), json=_baileys(MessageToDict(message)))
+_ABOUT_EARLIER = frozenset(
+    {
+        "protocolMessage",
+        "reactionMessage",
+        "pollUpdateMessage",
+        "encEventResponseMessage",
+        "encReactionMessage",
+        "encCommentMessage",
+        "secretEncryptedMessage",
+    }
+)
 
 
-def kind_of(parts: Iterable[str]) -> str:
-    """The kind of a message with parts of these names, as Baileys' `message` has them for keys."""
-    return next((_KINDS[name] for name in parts if name in _KINDS), OTHER)
+def about_earlier(message: Any) -> AboutEarlier | None:
+    """What a message says about an earlier one; None for one that stands for itself."""
+    part = part_of(unwrapped(message))
+    if part is None:
+        return None
+    name, value = part
+    match name:
+        case "protocolMessage":
+            return _read_protocol(value)
+        case "reactionMessage":
+            return reacted(value)
+        case "pollUpdateMessage":
+            sealed = Sealed(value.vote.encPayload, value.vote.encIV)
+            return _secret(Use.POLL_VOTE, value.pollCreationMessageKey, sealed)
+        case "encEventResponseMessage":
+            return _secret(Use.EVENT_RESPONSE, value.eventCreationMessageKey, _sealed(value))
+        case "encReactionMessage":
+            return _secret(Use.REACTION, value.targetMessageKey, _sealed(value))
+        case "encCommentMessage":
+            return _secret(Use.COMMENT, value.targetMessageKey, _sealed(value))
+        case "secretEncryptedMessage" if value.secretEncType in _SECRET_EDITS:
+            return _secret(_SECRET_EDITS[value.secretEncType], value.targetMessageKey, _sealed(value))
+        case _:
+            return None
+
+
+# waE2E.SecretEncryptedMessage.SecretEncType
+_SECRET_EDITS = {1: Use.EVENT_EDIT, 2: Use.MESSAGE_EDIT, 4: Use.POLL_EDIT}
+
+
+def _sealed(value: Any) -> Sealed:
+    return Sealed(value.encPayload, value.encIV)
+
+
+def _secret(use: Use, key: Any, sealed: Sealed) -> Secret:
+    return Secret(
+        message_id=storable(key.ID),
+        from_me=key.fromMe,
+        author=storable(key.participant or key.remoteJID),
+        use=use,
+        sealed=sealed,
+    )
+
+
+def reacted(reaction: Any) -> Reacted:
+    """What a `waE2E.ReactionMessage` says."""
+    return Reacted(
+        message_id=storable(reaction.key.ID), from_me=reaction.key.fromMe, emoji=storable(reaction.text)
+    )
 
 
 def _read_protocol(protocol: Any) -> Revoked | Edited | None:
     if not protocol.HasField("type"):
         return None
     if protocol.type == _REVOKE:
-        return Revoked(message_id=protocol.key.ID)
+        return Revoked(message_id=storable(protocol.key.ID))
     if protocol.type == _EDIT:
-        return Edited(message_id=protocol.key.ID, content=plain_content(protocol.editedMessage))
+        return Edited(message_id=storable(protocol.key.ID), message=protocol.editedMessage)
     return None
 
 
+def plain_content(message: Any) -> Content:
+    """The content of a message as it is, whatever it does to an earlier one."""
+    message = unwrapped(message)
+    if message.HasField("conversation"):  # nine messages of ten
+        text = storable(message.conversation)
+        return Content(kind="text", text=text, json={"conversation": text})
+    json = _baileys(MessageToDict(message))
+    for name in BESIDE & json.keys():
+        _hide(json, name)
+    return Content(kind=kind_of(json), text=_text_of(message), json=json)
+
+
+def _hide(json: Json, name: str) -> None:
+    """Drop the keys that travel with a message: whoever reads our events needs none of them."""
+    if name == "messageContextInfo":
+        json[name].pop("messageSecret", None)
+    if name != "messageContextInfo" or not json[name]:
+        del json[name]
+
+
+def kind_of(message: Json) -> str:
+    """The kind of a message in Baileys' form."""
+    for name, field_name, kind in _BY_FIELD:
+        if message.get(name, {}).get(field_name):
+            return kind
+    part = next((name for name in message if name in _KINDS), None)
+    if part == "interactiveMessage":
+        return _kind_of_flow(message[part].get("nativeFlowMessage", {}).get("buttons", ()))
+    return OTHER if part is None else _KINDS[part]
+
+
+def _kind_of_flow(buttons: Iterable[Json]) -> str:
+    names = {button.get("name") for button in buttons}
+    if not names:
+        return "interactive"
+    return "list" if names == {"single_select"} else "buttons"
+
+
+def poll_of(message: Any) -> Any | None:
+    """The `PollCreationMessage` in an unwrapped message."""
+    return next((getattr(message, name) for name in _POLLS if message.HasField(name)), None)
+
+
+# Where the words are that a person would search for; of several places, the first that has some.
+_CAPTION = ("caption",)
+_WORDS = {
+    "extendedTextMessage": ("text",),
+    "imageMessage": _CAPTION,
+    "videoMessage": _CAPTION,
+    "ptvMessage": _CAPTION,
+    "documentMessage": _CAPTION,
+    "locationMessage": ("name", "address", "comment"),
+    "liveLocationMessage": _CAPTION,
+    "contactMessage": ("displayName",),
+    "eventMessage": ("name",),
+    "buttonsMessage": ("contentText", "text"),
+    "templateMessage": (
+        "hydratedTemplate.hydratedContentText",
+        "hydratedFourRowTemplate.hydratedContentText",
+    ),
+    "listMessage": ("description", "title"),
+    "interactiveMessage": ("body.text", "header.title"),
+    "buttonsResponseMessage": ("selectedDisplayText",),
+    "templateButtonReplyMessage": ("selectedDisplayText",),
+    "listResponseMessage": ("title",),
+    "interactiveResponseMessage": ("body.text",),
+    "groupInviteMessage": ("caption", "groupName"),
+    "reactionMessage": ("text",),
+    "commentMessage": ("message.conversation", "message.extendedTextMessage.text"),
+    "productMessage": ("body", "product.title"),
+    "orderMessage": ("message", "orderTitle"),
+} | dict.fromkeys(_POLLS, ("name",))
+
+
 def _text_of(message: Any) -> str | None:
-    """The words a person would search for: the text, or a caption."""
-    for descriptor, value in message.ListFields():
-        if descriptor.name in _ENVELOPE or descriptor.message_type is None:
-            continue
-        for name in ("text", "caption"):
-            if name in descriptor.message_type.fields_by_name and getattr(value, name):
-                return storable(getattr(value, name))
+    part = part_of(message)
+    if part is None:
+        return None
+    name, value = part
+    if name == "contactsArrayMessage":
+        return storable(", ".join(storable(each.displayName) for each in value.contacts)) or None
+    for path in _WORDS.get(name, ()):
+        words = value
+        for step in path.split("."):
+            words = getattr(words, step)
+        if words:
+            return storable(words)
     return None
 
 
@@ -139,7 +299,7 @@ def _baileys(value: Any) -> Any:
             return {_baileys_name(name): _baileys(inner) for name, inner in value.items()}
         case list():
             return [_baileys(inner) for inner in value]
-        case str():
+        case str() | bytes():
             return storable(value)
         case _:
             return value

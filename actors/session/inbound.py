@@ -6,9 +6,10 @@ of its writes are.
 
 from datetime import UTC, datetime
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from actors.session.content import Content, Edited, Reacted, Revoked, read_content, storable
+from actors.session.arrival import NOTHING_KNOWN, ContentWrite, Known, message_writes
+from actors.session.keys import PHONE_SERVER, Key, key_of, phone_first
 from actors.whatsapp.events import (
     BlocklistChanged,
     CallEvent,
@@ -30,51 +31,26 @@ from actors.whatsapp.events import (
     ReceiptKind,
     UndecryptableMessage,
 )
-from actors.whatsapp.jid import PHONE
-from storage.ids import new_id
-from storage.rows import Json, Message, MessageStatus
-from storage.writes import Append, NewEvent, StoreMessage, UpdateMessage
+from storage.rows import Json, MessageStatus
+from storage.writes import Append, NewEvent, UpdateMessage
 
-ContentWrite = StoreMessage | UpdateMessage | Append
-
-PHONE_SERVER = f"@{PHONE}"
+__all__ = ["PHONE_SERVER", "ContentWrite", "Key", "phone_first", "update_data", "writes_for"]
 
 
-@frozen(kw_only=True)
-class Key:
-    """Which message of which chat, in both forms of address; Baileys' `key`."""
-
-    chat: str
-    chat_alt: str | None
-    from_me: bool
-    id: str
-    participant: str | None = None
-    participant_alt: str | None = None
-
-    def json(self) -> Json:
-        key: Json = {"remoteJid": self.chat, "fromMe": self.from_me, "id": self.id}
-        for name, value in (
-            ("remoteJidAlt", self.chat_alt),
-            ("participant", self.participant),
-            ("participantAlt", self.participant_alt),
-        ):
-            if value:
-                key[name] = value
-        return key
-
-
-def writes_for(session_id: str, event: ClientEvent, journal_seq: int) -> tuple[ContentWrite, ...]:
+def writes_for(
+    session_id: str, event: ClientEvent, journal_seq: int, known: Known = NOTHING_KNOWN
+) -> tuple[ContentWrite, ...]:
     """The writes of one event, never empty: an event that stores nothing still moves the journal on."""
-    writes = _writes(session_id, event)
+    writes = _writes(session_id, event, known)
     if not writes:
         return (Append(session_id, journal_seq=journal_seq),)
     return (*writes[:-1], evolve(writes[-1], journal_seq=journal_seq))
 
 
-def _writes(session_id: str, event: ClientEvent) -> tuple[ContentWrite, ...]:
+def _writes(session_id: str, event: ClientEvent, known: Known) -> tuple[ContentWrite, ...]:
     match event:
         case MessageArrived():
-            return _message(session_id, event)
+            return message_writes(session_id, event, known)
         case ReceiptArrived():
             return _receipt(session_id, event)
         case BlocklistChanged() if event.blocked or event.unblocked:
@@ -82,97 +58,6 @@ def _writes(session_id: str, event: ClientEvent) -> tuple[ContentWrite, ...]:
         case _:
             appended = _announced(event)
             return (Append(session_id, (appended,)),) if appended else ()
-
-
-def phone_first(one: str, other: str | None) -> tuple[str, str | None]:
-    """Two addresses of one party, the phone number's first where it is known."""
-    if other and other.endswith(PHONE_SERVER) and not one.endswith(PHONE_SERVER):
-        return other, one
-    return one, other
-
-
-def key_of(event: MessageArrived | UndecryptableMessage, message_id: str) -> Key:
-    """The key of a message in the chat of this event."""
-    chat, chat_alt = phone_first(event.chat, event.chat_alt)
-    if not event.is_group:
-        return Key(chat=chat, chat_alt=chat_alt, from_me=event.from_me, id=message_id)
-    author, author_alt = phone_first(event.sender, event.sender_alt)
-    return Key(
-        chat=chat,
-        chat_alt=chat_alt,
-        from_me=event.from_me,
-        id=message_id,
-        participant=author,
-        participant_alt=author_alt,
-    )
-
-
-def _message(session_id: str, event: MessageArrived) -> tuple[ContentWrite, ...]:
-    if event.category == "peer":  # between the account's own devices: keys and histories
-        return ()
-    key = key_of(event, event.id)
-    at = datetime.fromtimestamp(event.timestamp, UTC)
-    match read_content(event.message):
-        case None:
-            return ()
-        case Revoked(message_id=target):
-            data: Json = {"key": key_of(event, target).json(), "revokedBy": event.sender}
-            return (Append(session_id, (NewEvent("messages.revoked", data, at),)),)
-        case Edited(message_id=target, content=content):
-            data = {
-                "key": key_of(event, target).json(),
-                "message": content.json,
-                "messageTimestamp": int(event.timestamp),
-            }
-            return (
-                Append(session_id, (NewEvent("messages.edited", data, at),)),
-                UpdateMessage(
-                    session_id=session_id,
-                    wa_id=target,
-                    from_me=event.from_me,
-                    text=content.text,
-                    payload=content.json,
-                ),
-            )
-        case Reacted(message_id=target, from_me=own, emoji=emoji):
-            reacted = evolve(key_of(event, target), from_me=own == event.from_me)
-            data = {"key": reacted.json(), "reaction": {"key": key.json(), "text": emoji}}
-            return (Append(session_id, (NewEvent("messages.reaction", data, at),)),)
-        case Content() as content:
-            return (_stored(session_id, event, key, content, at),)
-
-
-def _stored(session_id: str, event: MessageArrived, key: Key, content: Content, at: datetime) -> StoreMessage:
-    sender, _ = phone_first(event.sender, event.sender_alt)
-    data = upsert_data(key, content.json, storable(event.push_name), at)
-    if event.server_id is not None:  # by which a channel's message goes
-        data["newsletterServerId"] = event.server_id
-    return StoreMessage(
-        message=Message(
-            session_id=session_id,
-            id=new_id("msg"),
-            wa_id=event.id,
-            chat=key.chat,
-            sender=sender,
-            from_me=event.from_me,
-            type=content.kind,
-            text=content.text,
-            payload=content.json,
-            status=MessageStatus.SENT if event.from_me else MessageStatus.RECEIVED,
-            occurred_at=at,
-        ),
-        events=(NewEvent("messages.upsert", data, at),),
-    )
-
-
-def upsert_data(key: Key, message: Json, push_name: str, at: datetime) -> Json:
-    """The `data` of messages.upsert, as webhooks were promised it."""
-    return {
-        "key": key.json(),
-        "message": message,
-        "pushName": push_name,
-        "messageTimestamp": int(at.timestamp()),
-    }
 
 
 _RECEIPTS = {

@@ -1,0 +1,44 @@
+"""What becomes of a message that is edited: its words change, its file and its secret stay."""
+
+from typing import Any
+
+from .wrapping import media_part, part_of, unwrapped
+
+__all__ = ["edited", "words_of"]
+
+
+def words_of(message: Any) -> str:
+    """The text or caption of an unwrapped message; "" for none."""
+    part = part_of(message)
+    if part is None:
+        return ""
+    value = part[1]
+    if isinstance(value, str):
+        return value
+    return next(
+        (
+            words
+            for name in ("text", "caption")
+            if isinstance(words := getattr(value, name, ""), str) and words
+        ),
+        "",
+    )
+
+
+def edited(before: Any, change: Any) -> Any:
+    """The message `before` as it is once `change`, the content of its edit, took effect.
+
+    An edit of a file's caption may bring the whole message, one without the file, or the bare words.
+    """
+    change = unwrapped(change)
+    now = type(before)()
+    if media_part(before) is not None and not getattr(media_part(change), "directPath", ""):
+        now.CopyFrom(before)
+        part: Any = media_part(now)
+        if "caption" in part.DESCRIPTOR.fields_by_name:
+            part.caption = words_of(change)
+    else:
+        now.CopyFrom(change)
+    if before.HasField("messageContextInfo"):
+        now.messageContextInfo.CopyFrom(before.messageContextInfo)
+    return now
