@@ -19,8 +19,10 @@ from api.refusals import FieldError, ValidationFailed
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
+SOMETIMES = "sometimes"
+"""In the metadata of a view's field: it is left out when it has its default."""
+
 _UNIONS = (UnionType, Union)
-_SOMETIMES = "sometimes"
 
 
 def structure(value: Any, into: type[T]) -> T:
@@ -35,11 +37,6 @@ def structure_given(value: Any, into: type[T]) -> dict[str, Any]:
     """Only what was given, by attribute name: for a PATCH, where absent means unchanged."""
     checked = structure(value, into)
     return {a.name: getattr(checked, a.name) for a in attrs.fields(into) if camel(a.name) in value}
-
-
-def sometimes() -> Any:
-    """A field of a view that is left out when it is None."""
-    return attrs.field(default=None, metadata={_SOMETIMES: True})
 
 
 def unstructure(view: Any) -> Any:
@@ -151,7 +148,7 @@ def _flag_or_class_hook(converter: Converter, kind: Any) -> Any:
 
 def _view_hook(converter: Converter, kind: type[attrs.AttrsInstance]) -> Any:
     names: Any = {
-        a.name: override(rename=camel(a.name.rstrip("_")), omit_if_default=a.metadata.get(_SOMETIMES, False))
+        a.name: override(rename=camel(a.name.rstrip("_")), omit_if_default=SOMETIMES in a.metadata)
         for a in attrs.fields(kind)
     }
     return make_dict_unstructure_fn(kind, converter, **names)

@@ -14,6 +14,7 @@ from api.access import Scope, acting_on, admit
 from api.answers import answer, no_content
 from api.audit import recorded
 from api.bodies import body_as, given_in_body, query_as
+from api.converter import unstructure
 from api.fields import (
     A_DAY,
     DEFAULT_LIMIT,
@@ -46,7 +47,7 @@ class _Filters:
 
 
 @frozen(kw_only=True)
-class _NewWebhook:
+class NewWebhook:
     url: WebUrl
     events: tuple[EventName, ...] = ()
     filters: _Filters | None = None
@@ -82,14 +83,18 @@ class _Listing:
     limit: Limit = DEFAULT_LIMIT
 
 
-@in_session(routes, "POST", "/webhooks")
-async def create(session_id: str | None = None) -> Response:
-    """A new endpoint, told of what happens from now on; its secret is shown this once."""
-    owner = await _owner(Scope.SETTINGS, session_id)
-    new = await body_as(_NewWebhook)
-    services().webhooks.egress.check_url(new.url)
-    if owner is not None and await services().reads.session(owner) is None:
-        raise SessionNotFound(session_id=owner)
+@frozen(kw_only=True)
+class WebhookMadeView:
+    webhook: Json
+    secret: str
+    """Shown only now."""
+
+
+async def add_webhook(owner: str | None, new: NewWebhook, position: int) -> WebhookMadeView:
+    """A new endpoint of a session, or of all, told of what lies past a position of the log.
+
+    Its URL must have been checked.
+    """
     row = Webhook(
         id=new_id("whk"),
         session_id=owner,
@@ -99,11 +104,23 @@ async def create(session_id: str | None = None) -> Response:
         active=new.active,
         headers=new.headers or {},
         filters=_stored_filters(new.filters),
-        cursor=await services().reads.last_position(),
+        cursor=position,
     )
     async with recorded("webhook.create", row.id, sessionId=owner):
         stored = await services().webhooks.create(row)
-    return _shown_once(stored, 201)
+    return WebhookMadeView(webhook=webhook_view(stored), secret=stored.secret)
+
+
+@in_session(routes, "POST", "/webhooks")
+async def create(session_id: str | None = None) -> Response:
+    """A new endpoint, told of what happens from now on; its secret is shown this once."""
+    owner = await _owner(Scope.SETTINGS, session_id)
+    new = await body_as(NewWebhook)
+    services().webhooks.egress.check_url(new.url)
+    if owner is not None and await services().reads.session(owner) is None:
+        raise SessionNotFound(session_id=owner)
+    made = await add_webhook(owner, new, await services().reads.last_position())
+    return answer(unstructure(made), 201, {"cache-control": "no-store"})
 
 
 @in_session(routes, "GET", "/webhooks")
@@ -164,7 +181,9 @@ async def rotate_secret(webhook_id: str, session_id: str | None = None) -> Respo
     rotation = await body_as(_Rotation)
     until = now() + timedelta(seconds=rotation.grace_seconds)
     changes = {"secret": new_secret(), "previous_secret": row.secret, "previous_secret_until": until}
-    return _shown_once(await _update("webhook.rotate_secret", row, changes), 200)
+    stored = await _update("webhook.rotate_secret", row, changes)
+    made = WebhookMadeView(webhook=webhook_view(stored), secret=stored.secret)
+    return answer(unstructure(made), 200, {"cache-control": "no-store"})
 
 
 @in_session(routes, "POST", "/webhooks/<webhook_id>/test")
@@ -255,11 +274,6 @@ async def _update(action: str, row: Webhook, changes: dict[str, Any]) -> Webhook
         if updated is None:
             raise NotFound("webhook", row.id)
         return updated
-
-
-def _shown_once(row: Webhook, status: int) -> Response:
-    shown = {"webhook": webhook_view(row), "secret": row.secret}
-    return answer(shown, status, {"cache-control": "no-store"})
 
 
 async def _owner(scope: Scope, session_id: str | None) -> str | None:
