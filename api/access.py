@@ -132,6 +132,13 @@ async def admit_to_session(scope: Scope, session_id: str | None) -> str:
     return acting_on(key, session_id, request.headers.get("x-session-id"))
 
 
+async def admit_across_sessions(scope: Scope, session_id: str | None) -> str | None:
+    """The same; None, for all sessions, when a key of no session names none."""
+    key = await admit(scope)
+    named = request.headers.get("x-session-id")
+    return None if key.session_id is session_id is named is None else acting_on(key, session_id, named)
+
+
 def client_address() -> str | None:
     """The address at the other end of the connection; no header can change it."""
     scope: Any = websocket.scope if has_websocket_context() else request.scope

@@ -10,6 +10,7 @@ from quart_trio import QuartTrio
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from api import (
+    albums,
     audit,
     calls,
     channels,
@@ -26,6 +27,7 @@ from api import (
     pairing,
     presence,
     profile,
+    sending,
     sessions,
     socket,
     supervision,
@@ -43,6 +45,7 @@ BODY_TIMEOUT = 30  # seconds for a body to arrive
 CLIENT_GONE = 499  # in the log only: nobody was left to answer
 
 _ROUTES = (
+    albums,
     audit,
     calls,
     channels,
@@ -60,6 +63,7 @@ _ROUTES = (
     pairing,
     presence,
     profile,
+    sending,
     sessions,
     socket,
     supervision,

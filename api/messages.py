@@ -1,52 +1,75 @@
-"""Messages: sent, marked as read, looked up."""
+"""Messages that are there: looked up, marked as read, edited, pinned, deleted."""
 
+from collections import defaultdict
 from datetime import datetime
+from enum import StrEnum
 
 from attrs import frozen
-from quart import Blueprint, Response
+from quart import Blueprint
 
-from actors.outgoing import Text
-from actors.session.messages import MarkRead, Send, Sent
-from actors.whatsapp.jid import PHONE, phone_jid
-from api.access import Scope, admit_to_session
-from api.answers import answer, no_content
-from api.bodies import query_as
+from actors.outgoing import Content, Edit, Pin, Revoke
+from actors.session.inbound import Key, update_data
+from actors.session.messages import MarkRead, Send
+from actors.whatsapp.client import Client
+from actors.whatsapp.events import ReceiptKind
+from actors.whatsapp.jid import PHONE
+from api.access import Scope
 from api.fields import (
+    A_WEEK,
     DEFAULT_LIMIT,
     Address,
     Flag,
     Limit,
+    MessageIds,
     MessageText,
-    MismatchError,
     Names,
-    Phone,
-    Reference,
-    is_jid,
-    is_phone,
+    Seconds,
 )
-from api.operation import operation
-from api.refusals import FieldError, InvalidJid, NotFound, ValidationFailed
-from api.routing import in_session
-from api.sent import SENDING, SentView, answer_of, sent_view
+from api.operation import Answer, operation
+from api.performing import PERFORMING, jid_of, perform
+from api.refusals import FieldError, NotFound, NotPossible, ValidationFailed
+from api.sent import QueuedView, SentView, answer_of
 from api.services import services
+from api.submission import ABOUT, prefers_async, stored, submit
 from api.trace import trace
-from storage.rows import Json, Message, MessageStatus
+from storage.rows import Json, Message, MessageStatus, now
+from storage.writes import DeleteMessage, NewEvent, UpdateMessage
 
 routes = Blueprint("messages", __name__)
 
-_ACK_WAIT = 90.0  # seconds; the session itself gives up on WhatsApp's acknowledgement before
+_ANSWER_WAIT = 90.0  # seconds; the client library gives up before
 
 
 @frozen(kw_only=True)
-class _NewText:
-    phone: Phone | None = None
-    to: Address | None = None
-    message: MessageText
-    client_ref: Reference | None = None
+class MessageView:
+    """A message, ours or another's."""
 
-    def __attrs_post_init__(self) -> None:
-        if (self.phone is None) == (self.to is None):
-            raise MismatchError("give exactly one of phone and to", path="phone")
+    message_id: str
+    """WhatsApp's id once it is known, the gateway's before."""
+    id: str
+    """The gateway's."""
+    session_id: str
+    chat: str
+    from_: str
+    from_me: bool
+    type: str
+    text: str | None
+    status: MessageStatus
+    error: str | None
+    client_ref: str | None
+    timestamp: int
+    created_at: datetime
+    updated_at: datetime
+    message: Json
+    """Its content as in `messages.upsert`."""
+
+
+@frozen(kw_only=True)
+class MessagesPage:
+    """Messages, newest first; `cursor` leads to the next page, null: there is none."""
+
+    messages: tuple[MessageView, ...]
+    cursor: str | None
 
 
 @frozen(kw_only=True)
@@ -60,98 +83,232 @@ class _Listing:
     since: datetime | None = None
     until: datetime | None = None
     q: str | None = None
+    """Words, a "phrase", or, -not."""
     cursor: str | None = None
     limit: Limit = DEFAULT_LIMIT
 
 
 @operation(
-    routes,
-    "POST",
-    "/messages/text",
-    scope=Scope.SEND,
-    body=_NewText,
-    answers={200: SentView},
-    errors=SENDING,
-    derive=answer_of,
+    routes, "GET", "/messages", across=True, scope=Scope.READ, query=_Listing, answers={200: MessagesPage}
 )
-async def send_text(session_id: str, body: _NewText) -> SentView:
-    """Send a text; answered once WhatsApp's server has acknowledged it.
-
-    When the client goes away meanwhile, a message that its session has begun to send is sent all the same.
-    """
-    message = Send(
-        to=_recipient(body),
-        content=Text(text=body.message),
-        client_ref=body.client_ref,
-        claim_id=trace().claim_id,
-    )
-    sent: Sent = await services().sessions.ref(session_id).call(message, timeout=_ACK_WAIT)
-    return sent_view(sent)
-
-
-@in_session(routes, "GET", "/messages")
-async def listing(session_id: str | None = None) -> Response:
-    """A session's messages, newest first, a page at a time."""
-    session_id = await admit_to_session(Scope.READ, session_id)
-    asked = query_as(_Listing)
+async def listing(session_id: str | None, query: _Listing) -> MessagesPage:
+    """Messages, newest first, a page at a time: a session's, or with an admin key that names none all."""
     page = await services().reads.messages(
         session_id,
-        chat=_jid(asked.chat),
-        sender=_jid(asked.from_),
-        recipient=_recipients(asked.to),
-        from_me=asked.from_me,
-        type=asked.type,
-        status=_statuses(asked.status),
-        since=asked.since,
-        until=asked.until,
-        q=asked.q,
-        cursor=asked.cursor,
-        limit=asked.limit,
+        chat=_jid(query.chat),
+        sender=_jid(query.from_),
+        recipient=_recipients(query.to),
+        from_me=query.from_me,
+        type=query.type,
+        status=_statuses(query.status),
+        since=query.since,
+        until=query.until,
+        q=query.q,
+        cursor=query.cursor,
+        limit=query.limit,
     )
-    return answer({"messages": [message_view(message) for message in page.items], "cursor": page.cursor})
+    return MessagesPage(messages=tuple(map(message_view, page.items)), cursor=page.cursor)
 
 
-@in_session(routes, "GET", "/messages/<message_id>")
-async def get(message_id: str, session_id: str | None = None) -> Response:
-    """One message, by our id or WhatsApp's."""
-    session_id = await admit_to_session(Scope.READ, session_id)
-    return answer(message_view(await _stored(session_id, message_id)))
+@operation(
+    routes, "GET", "/messages/<message_id>", scope=Scope.READ, answers={200: MessageView}, errors=(NotFound,)
+)
+async def get(session_id: str, message_id: str) -> MessageView:
+    """One message, by the gateway's id or WhatsApp's."""
+    return message_view(await stored(session_id, message_id))
 
 
-@in_session(routes, "POST", "/messages/<message_id>/read")
-async def read(message_id: str, session_id: str | None = None) -> Response:
-    """Tell the sender of a message that it was read."""
-    session_id = await admit_to_session(Scope.SEND, session_id)
-    message = await _stored(session_id, message_id)
-    if message.from_me or message.wa_id is None:
-        raise ValidationFailed((FieldError("id", "is a message of your own"),))
-    request = MarkRead(message.chat, message.sender, (message.wa_id,))
-    await services().sessions.ref(session_id).call(request, timeout=_ACK_WAIT)
-    return no_content()
+# --- Read ------------------------------------------------------------------------------------------------
 
 
-async def _stored(session_id: str, message_id: str) -> Message:
-    message = await services().reads.message(session_id, message_id)
-    if message is None:
-        raise NotFound("message", message_id)
-    return message
+@frozen(kw_only=True)
+class _Read:
+    message_ids: MessageIds
 
 
-def _recipient(text: _NewText) -> str:
-    to = text.phone or text.to
-    assert to is not None  # _NewText has seen to it
-    if not (is_phone(to) or is_jid(to)):
-        raise InvalidJid(to)
-    return to
+@operation(
+    routes,
+    "POST",
+    "/messages/read",
+    scope=Scope.SEND,
+    body=_Read,
+    answers={204: None},
+    errors=(*PERFORMING, NotFound),
+)
+async def read_many(session_id: str, body: _Read) -> None:
+    """Tell the senders of up to 100 messages that they were read, and of voice notes that they were heard."""
+    await _mark(session_id, [await stored(session_id, each) for each in body.message_ids])
+
+
+@operation(
+    routes,
+    "POST",
+    "/messages/<message_id>/read",
+    scope=Scope.SEND,
+    answers={204: None},
+    errors=(*PERFORMING, NotFound),
+)
+async def read(session_id: str, message_id: str) -> None:
+    """Tell the sender of a message that it was read, and of a voice note that it was heard."""
+    await _mark(session_id, [await stored(session_id, message_id)])
+
+
+async def _mark(session_id: str, messages: list[Message]) -> None:
+    told: dict[tuple[str, str, bool], list[Message]] = defaultdict(list)
+    for message in messages:
+        if message.from_me or message.wa_id is None:
+            raise ValidationFailed((FieldError("id", "is a message of your own"),))
+        told[message.chat, message.sender, _is_voice(message)].append(message)
+    for (chat, sender, voice), of_one in told.items():
+        ids = tuple(str(message.wa_id) for message in of_one)
+        await services().sessions.ref(session_id).call(MarkRead(chat, sender, ids), timeout=_ANSWER_WAIT)
+        if voice:
+            await _tell_played(session_id, chat, sender, ids)
+        status = MessageStatus.PLAYED if voice else MessageStatus.READ
+        for message in of_one:
+            await services().writer.call(_marked(message, status))
+
+
+async def _tell_played(session_id: str, chat: str, sender: str, ids: tuple[str, ...]) -> None:
+    async def act(client: Client) -> None:
+        await client.mark_read(ids, chat=chat, sender=sender, kind=ReceiptKind.PLAYED)
+
+    await perform(session_id, "message.played", act)
+
+
+def _marked(message: Message, status: MessageStatus) -> UpdateMessage:
+    key = Key(chat=message.chat, chat_alt=None, from_me=False, id=message.public_id)
+    event = NewEvent("messages.update", update_data(key, status, now()))
+    return UpdateMessage(session_id=message.session_id, id=message.id, status=status, events=(event,))
+
+
+def _is_voice(message: Message) -> bool:
+    audio = message.payload.get("audioMessage")
+    return isinstance(audio, dict) and audio.get("ptt") is True
+
+
+# --- Changed ---------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class _Edited:
+    message: MessageText
+    """The new text, or caption."""
+
+
+@operation(
+    routes,
+    "PATCH",
+    "/messages/<message_id>",
+    scope=Scope.SEND,
+    body=_Edited,
+    answers={200: SentView, 202: QueuedView},
+    errors=(*ABOUT, NotFound),
+    derive=answer_of,
+)
+async def edit(session_id: str, message_id: str, body: _Edited) -> SentView | Answer:
+    """Change the text of a message of one's own. The answer is about the edit, which has an id of its own."""
+    message = await stored(session_id, message_id)
+    return await _about(message, Edit(message_id=message.id, text=body.message))
+
+
+@frozen(kw_only=True)
+class _Pinned:
+    seconds: Seconds = A_WEEK
+    """How long: WhatsApp offers a day, a week and 30 days."""
+
+
+@operation(
+    routes,
+    "POST",
+    "/messages/<message_id>/pin",
+    scope=Scope.SEND,
+    body=_Pinned,
+    answers={200: SentView, 202: QueuedView},
+    errors=(*ABOUT, NotFound),
+    derive=answer_of,
+)
+async def pin(session_id: str, message_id: str, body: _Pinned) -> SentView | Answer:
+    """Pin a message in its chat, for everyone; 0 seconds take the pin away."""
+    message = await stored(session_id, message_id)
+    return await _about(message, Pin(message_id=message.id, seconds=body.seconds))
+
+
+@operation(
+    routes,
+    "POST",
+    "/messages/<message_id>/unpin",
+    scope=Scope.SEND,
+    answers={200: SentView, 202: QueuedView},
+    errors=(*ABOUT, NotFound),
+    derive=answer_of,
+)
+async def unpin(session_id: str, message_id: str) -> SentView | Answer:
+    """Take a message's pin away, for everyone."""
+    message = await stored(session_id, message_id)
+    return await _about(message, Pin(message_id=message.id, seconds=0))
+
+
+@operation(
+    routes,
+    "POST",
+    "/messages/<message_id>/star",
+    scope=Scope.SEND,
+    answers={204: None},
+    errors=(NotFound, NotPossible),
+)
+async def star(session_id: str, message_id: str) -> None:
+    """Not possible: always 501 for a message that there is."""
+    await stored(session_id, message_id)
+    raise NotPossible(
+        "The client library cannot write the account's settings, of which starred messages are."
+    )
+
+
+class Whom(StrEnum):
+    """For whom a message is deleted."""
+
+    EVERYONE = "everyone"
+    ME = "me"
+
+
+@frozen(kw_only=True)
+class _Deleted:
+    for_: Whom = Whom.EVERYONE
+    """`everyone`: WhatsApp takes it back. `me`: it is forgotten here, and nobody is told."""
+
+
+@operation(
+    routes,
+    "DELETE",
+    "/messages/<message_id>",
+    scope=Scope.DELETE,
+    query=_Deleted,
+    answers={200: SentView, 202: QueuedView, 204: None},
+    errors=(*ABOUT, NotFound),
+    derive=answer_of,
+)
+async def delete(session_id: str, message_id: str, query: _Deleted) -> SentView | Answer | None:
+    """Delete a message: for everyone, answered like a send, or here alone (204)."""
+    message = await stored(session_id, message_id)
+    if query.for_ is Whom.EVERYONE:
+        return await _about(message, Revoke(message_id=message.id))
+    await services().writer.call(DeleteMessage(session_id, message.id))
+    return None
+
+
+async def _about(message: Message, content: Content) -> SentView | Answer:
+    """Send something to the chat of a message that is about it."""
+    asked = Send(to=message.chat, content=content, queued=prefers_async(), claim_id=trace().claim_id)
+    return await submit(message.session_id, asked)
+
+
+# --- Between rows and views ------------------------------------------------------------------------------
 
 
 def _jid(address: str | None) -> str | None:
     """How the log of messages names an address."""
-    if address is None or is_jid(address):
-        return address
-    if is_phone(address):
-        return phone_jid(address)
-    raise InvalidJid(address)
+    return None if address is None else jid_of(address)
 
 
 def _recipients(address: str | None) -> tuple[str, ...] | None:
@@ -171,22 +328,22 @@ def _statuses(names: frozenset[str] | None) -> tuple[MessageStatus, ...] | None:
     return tuple(MessageStatus(name) for name in names)
 
 
-def message_view(message: Message) -> Json:
-    """A message as clients see it; `message` is its content as in `messages.upsert`."""
-    return {
-        "messageId": message.public_id,
-        "id": message.id,
-        "sessionId": message.session_id,
-        "chat": message.chat,
-        "from": message.sender,
-        "fromMe": message.from_me,
-        "type": message.type,
-        "text": message.text,
-        "status": message.status,
-        "error": message.error,
-        "clientRef": message.client_ref,
-        "timestamp": int(message.occurred_at.timestamp()),
-        "createdAt": message.created_at,
-        "updatedAt": message.updated_at,
-        "message": message.payload,
-    }
+def message_view(message: Message) -> MessageView:
+    """A message as clients see it."""
+    return MessageView(
+        message_id=message.public_id,
+        id=message.id,
+        session_id=message.session_id,
+        chat=message.chat,
+        from_=message.sender,
+        from_me=message.from_me,
+        type=message.type,
+        text=message.text,
+        status=message.status,
+        error=message.error,
+        client_ref=message.client_ref,
+        timestamp=int(message.occurred_at.timestamp()),
+        created_at=message.created_at,
+        updated_at=message.updated_at,
+        message=message.payload,
+    )

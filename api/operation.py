@@ -11,11 +11,12 @@ from typing import Any
 from attrs import field, frozen
 from quart import Blueprint, Response
 
-from api.access import Scope, admit, admit_to_session
+from api.access import Scope, admit, admit_across_sessions, admit_to_session
 from api.answers import answer, no_content
-from api.bodies import body_as, given_in_body, query_as
+from api.bodies import given_in_body, query_as
 from api.converter import unstructure
 from api.idempotency import Derive, digest_of_request, given_key
+from api.multipart import body_or_form_as
 from api.services import services
 from api.trace import trace
 
@@ -42,7 +43,10 @@ class Operation:
     handler: Handler = field(repr=False)
     scope: Scope | None
     """None: any good key."""
-    body: type | None
+    across: bool
+    """With a key of no session that names none, it is about all sessions: `session_id` is None then."""
+    body: Any
+    """An attrs class, or a union of some told apart by `type`; one with a `file` may come as a form."""
     patch: bool
     """The body names what is to change, and nothing is required of it."""
     query: type | None
@@ -72,8 +76,9 @@ def operation(
     rule: str,
     *,
     at: At = At.IN_SESSION,
+    across: bool = False,
     scope: Scope | None,
-    body: type | None = None,
+    body: Any = None,
     patch: bool = False,
     query: type | None = None,
     answers: Mapping[int, Any],
@@ -93,6 +98,7 @@ def operation(
             rules=tuple(f"{place}{rule}" for place in at.value),
             handler=handler,
             scope=scope,
+            across=across,
             body=body,
             patch=patch,
             query=query,
@@ -108,6 +114,8 @@ def operation(
                 await admit(scope)
                 if session_id is not None:
                     parts["session_id"] = session_id
+            elif across:
+                parts["session_id"] = await admit_across_sessions(scope or Scope.READ, session_id)
             else:
                 parts["session_id"] = await admit_to_session(scope or Scope.READ, session_id)
             key = None if method == "GET" else given_key()
@@ -115,7 +123,7 @@ def operation(
             if query is not None:
                 parts["query"] = query_as(query)
             if body is not None:
-                parts["body"] = await (given_in_body(body) if patch else body_as(body))
+                parts["body"] = await (given_in_body(body) if patch else body_or_form_as(body))
 
             async def execute() -> Response:
                 return _response(await handler(**parts), next(iter(answers)))

@@ -55,6 +55,8 @@ class BatchStartedView:
     status: Literal["queued"] = "queued"
     total: int
     status_url: str
+    messages: tuple[QueuedView, ...] = ()
+    """In the order in which they were given."""
 
 
 SENDING = (
@@ -81,6 +83,15 @@ def queued_view(queued: Queued) -> QueuedView:
     eta = max(0, math.ceil((queued.eta - now()).total_seconds() * 1000))
     url = f"/api/messages/{queued.message_id}"
     return QueuedView(message_id=queued.message_id, position=queued.position, eta_ms=eta, status_url=url)
+
+
+def batch_view(batch_id: str, queued: tuple[Queued, ...]) -> BatchStartedView:
+    return BatchStartedView(
+        batch_id=batch_id,
+        total=len(queued),
+        status_url=f"/api/batches/{batch_id}",
+        messages=tuple(map(queued_view, queued)),
+    )
 
 
 async def answer_of(message: Message) -> Response:
