@@ -142,11 +142,14 @@ class Intake:
         async with self.room.of(limit):
             return await self._keep(session_id, await self._fetched(source.url, limit), file_name, mime_type)
 
-    async def thumbnail(self, session_id: str, data: bytes, side: int) -> MediaFile:
-        """A small JPEG of a picture, stored. Raises as `obtain` does."""
-        converted = await self._decoded(decoding.Thumbnail(side=side), data)
-        taken = _Obtained(converted.data, MediaSource.FETCHED)
-        return await self._store(session_id, taken, None, converted.mime_type, _details(converted, None))
+    async def thumbnail(self, session_id: str, url: str) -> MediaFile:
+        """A stored small JPEG of the picture at a URL, for the card of a link. Raises as `obtain` does."""
+        limit = self.limits.image
+        async with self.room.of(limit):
+            fetched = await self._fetched(url, limit)
+            converted = await self._decoded(decoding.Thumbnail(), fetched.data)
+        made = _Obtained(converted.data, MediaSource.FETCHED)
+        return await self._store(session_id, made, None, converted.mime_type, _details(converted, None))
 
     async def _fetched(self, url: str, limit: int) -> _Obtained:
         fetched = await self.fetcher.fetch(url, limit=limit)
