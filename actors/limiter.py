@@ -1,6 +1,8 @@
-"""A token bucket as a pure value of time: how many messages may go now, and how long the next has to wait."""
+"""Limits as pure values of time: a token bucket of messages a minute, and a window of so many in a day."""
 
 import math
+from collections import deque
+from collections.abc import Iterable
 
 from attrs import define, field
 
@@ -19,24 +21,72 @@ class TokenBucket:
     # All there is to know: when the bucket is full again. Each token taken puts it off by one token's time.
     _full_at: float = field(init=False, default=-math.inf)
 
+    @property
+    def interval(self) -> float:
+        """Seconds from one token to the next."""
+        return 60 / self.rate_per_minute
+
     def take(self, now: float) -> float:
         """Take a token: 0.0 when there was one, otherwise the seconds until there is, and none is taken."""
-        full_at = max(self._full_at, now) + self._seconds
-        wait = full_at - now - self.burst * self._seconds
-        if wait > _ROUNDING:
+        wait = self.wait(now)
+        if wait > 0:
             return wait
-        self._full_at = full_at
+        self.reserve(now)
         return 0.0
+
+    def reserve(self, now: float) -> float:
+        """Take a token even if it is yet to come: the seconds until it is there. Nobody else gets it."""
+        wait = self.wait(now)
+        self._full_at = max(self._full_at, now) + self.interval
+        return wait
 
     def refund(self) -> None:
         """Give back a token that was taken and not used."""
-        self._full_at -= self._seconds
+        self._full_at -= self.interval
+
+    def wait(self, now: float, tokens: int = 1) -> float:
+        """Seconds until so many tokens could have been taken one after the other; 0.0: they are there."""
+        wait = max(self._full_at, now) + (tokens - self.burst) * self.interval - now
+        return wait if wait > _ROUNDING else 0.0
 
     def remaining(self, now: float) -> int:
         """Tokens that could be taken now, one after the other."""
         until_full = max(self._full_at - now - _ROUNDING, 0.0)
-        return math.floor(self.burst - until_full / self._seconds)
+        return math.floor(self.burst - until_full / self.interval)
 
-    @property
-    def _seconds(self) -> float:
-        return 60 / self.rate_per_minute
+
+@define(eq=False)
+class Window:
+    """At most `limit` in any `seconds`: what happened longer ago no longer counts.
+
+    Times are seconds of one clock, in order.
+    """
+
+    limit: int
+    seconds: float
+    _times: deque[float] = field(init=False, factory=deque)
+
+    def remember(self, times: Iterable[float]) -> None:
+        """What happened before."""
+        self._times.extend(times)
+
+    def wait(self, now: float) -> float:
+        """Seconds until one more may be; 0.0: now."""
+        while self._times and self._times[0] + self.seconds <= now:
+            self._times.popleft()
+        if len(self._times) < self.limit:
+            return 0.0
+        return self._times[len(self._times) - self.limit] + self.seconds - now
+
+    def add(self, now: float) -> None:
+        """One more."""
+        self._times.append(now)
+
+    def undo(self) -> None:
+        """The last one was not after all."""
+        self._times.pop()
+
+    def used(self, now: float) -> int:
+        """How many count now."""
+        self.wait(now)
+        return len(self._times)

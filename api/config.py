@@ -221,6 +221,12 @@ class Session:
     per_minute: int = _whole(10, least=1)
     burst: int = _whole(10, least=1)
     queue: int = _whole(100)
+    queued_max: int = _whole(10_000)
+    """Messages that may wait in the database to be sent."""
+    new_chats_per_day: int = _whole(0)
+    """Chats that a message of ours may begin within 24 hours; 0: any number."""
+    stranger_lock: float = _seconds(24 * 60 * 60)
+    """No chats are begun for so long after WhatsApp has refused a message to a stranger."""
     settling: float = _seconds(3, above=False)
     """What a new device gets to receive its keys and settings, before its client moves to a shared cell."""
     liveness_window: float = _seconds(300)

@@ -172,8 +172,13 @@ class _Tree:
         session_config = SessionConfig(
             data=data,
             limits=Limits(
-                per_minute=config.session.per_minute, burst=config.session.burst, queue=config.session.queue
+                per_minute=config.session.per_minute,
+                burst=config.session.burst,
+                queue=config.session.queue,
+                new_chats_per_day=config.session.new_chats_per_day or None,
             ),
+            queued_max=config.session.queued_max,
+            stranger_lock=config.session.stranger_lock,
             policy=Policy(backoff=config.session.backoff.policy(), settling=config.session.settling),
             liveness_window=config.session.liveness_window,
         )

@@ -31,13 +31,12 @@ def _columns(kind: type[attrs.AttrsInstance], table: str) -> str:
 
 @frozen(kw_only=True)
 class Outlook:
-    """When something will have to be done about a session's queue; times may have passed."""
+    """When something will have to be done about a session's queue."""
 
-    sending: bool
-    """Messages are `sending`."""
     next_send_at: datetime | None
-    """The earliest `send_at`, of messages that are not held back."""
+    """The earliest `send_at` that is to come, of messages that are not held back."""
     next_expires_at: datetime | None
+    """The earliest `expires_at`; it may have passed."""
 
 
 @frozen(kw_only=True)
@@ -64,8 +63,8 @@ _NEXT = f"""
 
 _OUTLOOK = f"""
     SELECT
-        EXISTS (SELECT FROM messages m WHERE m.session_id = %(session)s AND m.status = 'sending') AS sending,
-        (SELECT min(m.send_at) FROM messages m {_OF_BATCH} WHERE {_QUEUED} AND NOT {_HELD}) AS next_send_at,
+        (SELECT min(m.send_at) FROM messages m {_OF_BATCH}
+         WHERE {_QUEUED} AND NOT {_HELD} AND m.send_at > %(now)s) AS next_send_at,
         (SELECT min(m.expires_at) FROM messages m WHERE {_QUEUED}) AS next_expires_at
 """
 
@@ -113,9 +112,9 @@ class QueueReads:
         rows = await self._all(Message, _NEXT, session=session_id, now=now)
         return rows[0] if rows else None
 
-    async def outlook(self, session_id: str) -> Outlook:
+    async def outlook(self, session_id: str, now: datetime) -> Outlook:
         """What is to come."""
-        (outlook,) = await self._all(Outlook, _OUTLOOK, session=session_id)
+        (outlook,) = await self._all(Outlook, _OUTLOOK, session=session_id, now=now)
         return outlook
 
     async def expired(self, session_id: str, now: datetime, *, limit: int = 500) -> list[Message]:

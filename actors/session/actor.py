@@ -41,6 +41,7 @@ from actors.session.calls import turn_down
 from actors.session.content import Content, read_content
 from actors.session.downloads import Downloads
 from actors.session.earlier import EarlierMessages
+from actors.session.health import AccountHealth, Health, HealthState
 from actors.session.inbound import ContentWrite, writes_for
 from actors.session.keeper import (
     Answer,
@@ -51,17 +52,21 @@ from actors.session.keeper import (
     Keeper,
 )
 from actors.session.liveness import Liveness
+from actors.session.outcomes import session_error
 from actors.session.pairing import Pairing
+from actors.session.recipients import Recipients
 from actors.session.sending import Sending
 from actors.session.settings import SessionConfig, settings_of
 from actors.session.signals import input_for, is_sign_of_life
 from actors.session.state import RUNNING_STATES, Machine, SessionState
 from actors.session.stats import AllSessionStats
+from actors.session.strangers import Strangers
 from actors.whatsapp import events as wa
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
 from actors.whatsapp.errors import CellError
 from actors.whatsapp.jid import phone_jid
 from runtime import Actor, Exit, Ref, Reply
+from storage.errors import StorageError
 from storage.media import MediaStore
 from storage.reads import Reads
 from storage.rows import Session
@@ -121,11 +126,23 @@ class SessionActor(Actor):
         self._settings = settings_of(row.settings, self._config)
         self._counts = self._stats.of(self.session_id)
         self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config, self._counts)
+        self._recipients = Recipients(timeout=self._config.send_timeout)
+        self._health = AccountHealth(Health.from_json(row.health), self._change)
         self._sending = Sending(
             account=self,
             composer=Composer(self.session_id, self._reads, self._media),
+            recipients=self._recipients,
+            strangers=Strangers(
+                session_id=self.session_id,
+                reads=self._reads,
+                health=self._health,
+                lock=timedelta(seconds=self._config.stranger_lock),
+                per_day=self._settings.limits.new_chats_per_day,
+            ),
+            reads=self._reads,
             writer=self._writer,
             limits=self._settings.limits,
+            queued_max=self._config.queued_max,
             stats=self._counts,
             timeout=self._config.send_timeout,
         )
@@ -136,7 +153,7 @@ class SessionActor(Actor):
             paired=row.jid is not None,
             error=row.last_error,
         )
-        for task in (self._keeper.run, self._sending.run, self._timer, self._prover):
+        for task in (self._keeper.run, self._sending.run, self._health.watch, self._timer, self._prover):
             self.nursery.start_soon(task)
         self._downloads = None
         if self._downloader is not None:
@@ -212,6 +229,19 @@ class SessionActor(Actor):
             announced = (NewEvent("session.status", data, at),)
         if changes:
             await self._change(changes, announced)
+        if now.state != before.state:
+            await self._judge(now)
+            self._sending.wake()
+
+    async def _judge(self, now: Machine) -> None:
+        """What the new state says of the account's health."""
+        match now.state:
+            case SessionState.CONNECTED:
+                await self._health.mend(HealthState.BANNED, HealthState.LOGGED_OUT)
+            case SessionState.RESTRICTED:
+                await self._health.add(HealthState.BANNED, now.error, self._due_at())
+            case SessionState.LOGGED_OUT if now.error is not None:  # not because the user asked for it
+                await self._health.add(HealthState.LOGGED_OUT, now.error)
 
     async def _change(self, changes: dict[str, Any], announced: tuple[NewEvent, ...] = ()) -> None:
         self._row = evolve(self._row, **changes)
@@ -250,14 +280,21 @@ class SessionActor(Actor):
                 self._sending.limit(self._settings.limits)
             case ask.GetStatus():
                 return self._status()
+            case ask.Send() if request.queued or request.send_at is not None:
+                self.nursery.start_soon(self._answer_when, self._sending.keep(request), self.defer())
+            case ask.SendMany(batch_id=batch_id, sends=sends):
+                keeping = self._sending.keep_batch(sends, batch_id)
+                self.nursery.start_soon(self._answer_when, keeping, self.defer())
+            case ask.QueueChanged():
+                self._sending.outbox.changed()
             case ask.Send():
                 self._sending.admit()
                 self._sending.enqueue(request, self.defer())
             case ask.Perform(act=act):
                 self.nursery.start_soon(self._answer_when, act(self.connected_client()), self.defer())
             case ask.CheckContacts(phones=phones):
-                self.connected_client()
-                self.nursery.start_soon(self._sending.check, phones, self.defer())
+                checking = self._recipients.check(self.connected_client(), phones)
+                self.nursery.start_soon(self._answer_when, checking, self.defer())
             case ask.MarkRead(chat=chat, sender=sender, message_ids=ids):
                 marking = self.connected_client().mark_read(ids, chat=chat, sender=sender)
                 self.nursery.start_soon(self._answer_when, marking, self.defer())
@@ -274,9 +311,8 @@ class SessionActor(Actor):
             case SessionState.LOGGED_OUT:
                 raise SessionLoggedOut(session_id=session_id)
             case SessionState.RESTRICTED:
-                left = None if machine.due is None else timedelta(seconds=machine.due - trio.current_time())
-                until = None if left is None else datetime.now(UTC) + left
-                raise AccountRestricted(session_id=session_id, reason=machine.error or "", until=until)
+                reason, until = machine.error or "", self._due_at()
+                raise AccountRestricted(session_id=session_id, reason=reason, until=until)
             case SessionState.RECONNECTING:
                 known = machine.due is not None and not machine.hosted
                 wait = machine.due - trio.current_time() if machine.due is not None and known else 1.0
@@ -286,9 +322,18 @@ class SessionActor(Actor):
             case _:
                 raise SessionDisconnected(session_id=session_id, state=str(machine.state))
 
+    def _due_at(self) -> datetime | None:
+        """When the machine's time has come, on the wall clock."""
+        due = self._machine.due
+        return None if due is None else datetime.now(UTC) + timedelta(seconds=due - trio.current_time())
+
     def own_jid(self) -> str:
-        """The account's phone-number JID."""
-        return phone_jid(str(self._row.phone))
+        """The account's phone-number JID; raises a SessionError where there is none (any more)."""
+        if self._machine.state is SessionState.LOGGED_OUT:
+            raise SessionLoggedOut(session_id=self.session_id)
+        if self._row.phone is None:
+            raise SessionDisconnected(session_id=self.session_id, state=str(self._machine.state))
+        return phone_jid(self._row.phone)
 
     def _own_addresses(self) -> tuple[str, ...]:
         phone, lid = self._row.phone, self._row.lid
@@ -342,8 +387,8 @@ class SessionActor(Actor):
         try:
             answer = await call
         except CellError as error:
-            reply.fail(self._sending.as_session_error(error, None))
-        except SessionError as error:
+            reply.fail(session_error(self.session_id, error))
+        except (SessionError, StorageError) as error:
             reply.fail(error)
         else:
             reply.send(answer)
@@ -398,9 +443,6 @@ class SessionActor(Actor):
         self._keeper.heard(notice.client)
         if is_sign_of_life(event):
             self._liveness.heard(notice.at)
-        if isinstance(event, wa.TemporaryBan):
-            health = {"state": "restricted", "reason": event.reason, "seconds": event.expires_in}
-            await self._announce("account.health", health)
         if (signal := input_for(event)) is not None:
             await self._advance(signal)
         client = self._keeper.client

@@ -123,7 +123,8 @@ class Queued:
 class SendMany:
     """Queue messages as one batch, all or none. Answers a tuple of Queued, once all are stored.
 
-    The batch's row is stored with them, and the answers are in their order. Raises SessionDisconnected, SessionLoggedOut, QueueFull.
+    The batch's row is stored with them; the answers are in their order. Raises SessionDisconnected,
+    SessionLoggedOut, QueueFull.
     """
 
     batch_id: str

@@ -1,13 +1,15 @@
-"""The sends of one session, in the order they were asked: intent stored, given to WhatsApp, outcome stored.
+"""The sends of one session, one after the other: those that somebody waits for, and between them the queue's.
 
-The client library sends one message of an account at a time anyway, so a queue costs no throughput and keeps
-each chat's order. A message that was given to WhatsApp and whose answer is lost becomes `unknown`; it is
-never sent again by itself.
+The client library sends one message of an account at a time anyway, so one worker costs no throughput and
+keeps each chat's order. What is given to WhatsApp is stored as `sending` before, and its outcome after. A
+message whose answer is lost becomes `unknown`; it is never sent again by itself.
 """
 
+import logging
 import math
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import trio
@@ -15,32 +17,42 @@ from attrs import define, evolve, field, frozen
 
 from actors.errors import (
     AccountRestricted,
-    OutcomeUnknown,
+    NewChatCap,
     QueueFull,
     RateLimited,
-    RecipientNotOnWhatsApp,
+    SessionDisconnected,
     SessionError,
+    SessionLoggedOut,
     SessionRestarting,
-    WhatsAppFailed,
 )
 from actors.limiter import TokenBucket
 from actors.outgoing.compose import Composed, Composer
-from actors.outgoing.intent import Intent, to_json
-from actors.session.contacts import KnownContacts
-from actors.session.inbound import PHONE_SERVER, Key, phone_first, update_data
-from actors.session.messages import ContactCheck, Send, Sent
+from actors.outgoing.intent import Intent, from_json, to_json
+from actors.session.inbound import update_data
+from actors.session.keys import PHONE_SERVER, Key
+from actors.session.messages import Queued, Send, Sent
+from actors.session.outbox import RETRY, Outbox
+from actors.session.outcomes import error_text, reached_out_too_much, session_error
+from actors.session.pace import Pace
+from actors.session.queued import give_up, put_back, put_off, queue
+from actors.session.recipients import Recipients
 from actors.session.settings import Limits
 from actors.session.stats import SessionStats
+from actors.session.strangers import Strangers
+from actors.session.typing import show_typing
 from actors.whatsapp import errors as wa
-from actors.whatsapp.client import Client, OnWhatsApp, SendResult
+from actors.whatsapp.client import Client, SendResult
 from runtime import Ref, Reply
-from storage.errors import WriteRefused
+from storage.errors import DatabaseUnavailable, StorageError
 from storage.ids import new_id
+from storage.reads import Reads
 from storage.rows import Message, MessageStatus
-from storage.writes import NewEvent, StoreMessage, UpdateMessage
+from storage.writes import NewEvent, StoreMessage, UpdateMessage, Written
 
-# WhatsApp's answer to a message to a stranger from an account that wrote to too many of them.
-_REACHED_OUT_TOO_MUCH = 463
+log = logging.getLogger("session")
+
+_UNTIL_BETTER_KNOWN = timedelta(hours=1)
+"""How long a message is put off that may not go now, where nobody said until when."""
 
 
 class Account(Protocol):
@@ -52,7 +64,7 @@ class Account(Protocol):
         """The client that is logged in now; raises a SessionError where there is none."""
 
     def own_jid(self) -> str:
-        """The account's phone-number JID."""
+        """The account's phone-number JID; raises a SessionError where there is none."""
 
 
 @frozen
@@ -62,35 +74,49 @@ class _Outgoing:
 
 
 @frozen
-class _Acknowledged:
-    """WhatsApp has it."""
+class _Ready:
+    """A message that can be given to WhatsApp."""
 
-    intent: Message
-    composed: Composed
+    chat: str
     chat_alt: str | None
-    result: SendResult
+    composed: Composed
+    begins: bool
+    """Whether it begins a chat with a stranger, and was counted as that."""
 
 
 @define(eq=False)
 class Sending:
-    """A session's queue of outgoing messages, its worker, and its checks of phone numbers."""
+    """A session's sends, and the worker that does them."""
 
     account: Account
     composer: Composer
+    recipients: Recipients
+    strangers: Strangers
+    reads: Reads
     writer: Ref
     limits: Limits
+    queued_max: int
     stats: SessionStats
     timeout: float  # seconds for WhatsApp's acknowledgement
     clock: Callable[[], float] = trio.current_time
-    contacts: KnownContacts = field(factory=KnownContacts)
-    _bucket: TokenBucket = field(init=False)
+    outbox: Outbox = field(init=False)
+    pace: Pace = field(init=False)
+    _direct: deque[_Outgoing] = field(factory=deque, init=False)
+    _woken: trio.Event = field(factory=trio.Event, init=False)
     _in_the_air: set[trio.Event] = field(factory=set, init=False)
-    _put: trio.MemorySendChannel[_Outgoing] = field(init=False)
-    _take: trio.MemoryReceiveChannel[_Outgoing] = field(init=False)
+    _settling: trio.Nursery = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._bucket = TokenBucket(self.limits.per_minute, self.limits.burst)
-        self._put, self._take = trio.open_memory_channel[_Outgoing](self.limits.queue)
+        self.pace = Pace(TokenBucket(self.limits.per_minute, self.limits.burst))
+        self.outbox = Outbox(
+            session_id=self.account.session_id,
+            reads=self.reads,
+            writer=self.writer,
+            most=self.queued_max,
+            news=self.wake,
+        )
+
+    # --- what is asked -------------------------------------------------------------------------------------
 
     def admit(self) -> None:
         """Take a token, when the session is connected and there is room for one more message.
@@ -105,42 +131,43 @@ class Sending:
             raise
 
     def _admit(self, session_id: str) -> None:
-        if self._put.statistics().current_buffer_used >= self.limits.queue:
+        if len(self._direct) >= self.limits.queue:
             self.stats.limited["queue"] += 1
-            raise QueueFull(session_id=session_id, retry_after=max(1.0, 60 / self.limits.per_minute))
-        wait = self._bucket.take(self.clock())
+            raise QueueFull(session_id=session_id, retry_after=max(1.0, self.pace.bucket.interval))
+        wait = self.pace.direct(self.clock())
         if wait > 0:
             self.stats.limited["rate"] += 1
             raise RateLimited(session_id=session_id, limit=self.limits.per_minute, retry_after=wait)
 
     def enqueue(self, request: Send, reply: Reply) -> None:
-        """Queue a message that was admitted; `reply` is answered when WhatsApp has acknowledged it."""
-        self._put.send_nowait(_Outgoing(request, reply))
+        """Send a message that was admitted; `reply` is answered when WhatsApp has acknowledged it."""
+        self._direct.append(_Outgoing(request, reply))
+        self.wake()
+
+    def keep(self, send: Send) -> Awaitable[Queued]:
+        """Queue a message, in the order of the calls; awaited, it is stored. Raises as `Outbox.add`.
+
+        And, at once, what `Account.own_jid` raises.
+        """
+        row = queue(send, self.account.session_id, self.account.own_jid())
+        return self.outbox.add(row, self.pace.bucket)
+
+    def keep_batch(self, sends: tuple[Send, ...], batch_id: str) -> Awaitable[tuple[Queued, ...]]:
+        """The same for the messages of a batch, all or none."""
+        own_jid = self.account.own_jid()
+        rows = tuple(queue(send, self.account.session_id, own_jid, batch_id) for send in sends)
+        return self.outbox.add_batch(rows, batch_id, self.pace.bucket)
 
     def limit(self, limits: Limits) -> None:
-        """Go on with other limits. The bucket starts full, the queue keeps its size."""
-        if (limits.per_minute, limits.burst) != (self.limits.per_minute, self.limits.burst):
-            self._bucket = TokenBucket(limits.per_minute, limits.burst)
-        self.limits = evolve(limits, queue=self.limits.queue)
+        """Go on with other limits. At another rate the bucket starts full."""
+        self.pace.change(limits.per_minute, limits.burst)
+        self.strangers.limit(limits.new_chats_per_day)
+        self.limits = limits
+        self.wake()
 
-    async def run(self) -> None:
-        """Send what is queued, for as long as the session's actor lives."""
-        async with trio.open_nursery() as settling:
-            async for outgoing in self._take:
-                if outgoing.reply.abandoned:
-                    self._bucket.refund()
-                    self.stats.sends["withdrawn"] += 1
-                    continue
-                settled = trio.Event()
-                try:
-                    acknowledged = await self._send(outgoing.request, settled)
-                except (SessionError, WriteRefused) as error:
-                    outgoing.reply.fail(error)
-                    self._in_the_air.discard(settled)
-                    settled.set()
-                else:
-                    # The next message need not wait for the commit.
-                    settling.start_soon(self._settle, outgoing.reply, acknowledged, settled)
+    def wake(self) -> None:
+        """Something may be possible now that was not before: look again."""
+        self._woken.set()
 
     async def settled(self) -> None:
         """Wait until every message that WhatsApp has been given by now is stored with its id.
@@ -155,70 +182,120 @@ class Sending:
         """Whether a message has been given to WhatsApp and is not stored as sent."""
         return bool(self._in_the_air)
 
-    async def check(self, phones: tuple[str, ...], reply: Reply) -> None:
-        """Answer CheckContacts."""
-        try:
-            answers = await self._ask(self.account.connected_client(), list(dict.fromkeys(phones)))
-        except SessionError as error:
-            reply.fail(error)
-            return
-        found = {answer.phone: answer for answer in answers}
-        reply.send(
-            tuple(
-                ContactCheck(
-                    phone=phone, exists=found[phone].exists, jid=found[phone].jid, lid=found[phone].lid
-                )
-                for phone in phones
-            )
-        )
+    # --- the worker ----------------------------------------------------------------------------------------
 
-    async def _send(self, request: Send, settled: trio.Event) -> _Acknowledged:
+    async def run(self) -> None:
+        """Send, for as long as the session's actor lives."""
+        async with trio.open_nursery() as self._settling:
+            self._settling.start_soon(self.outbox.watch)
+            await self.outbox.recover()
+            while True:
+                self._woken = trio.Event()
+                if self._direct:
+                    await self._send_direct(self._direct.popleft())
+                elif (wait := await self._send_queued()) > 0:
+                    with trio.move_on_after(wait):
+                        await self._woken.wait()
+
+    async def _send_direct(self, outgoing: _Outgoing) -> None:
+        request, reply = outgoing.request, outgoing.reply
+        if reply.abandoned:
+            self.pace.bucket.refund()
+            self.stats.sends["withdrawn"] += 1
+            return
+        intent = Intent(to=request.to, content=request.content, options=request.options)
         try:
             client = self.account.connected_client()
-            chat, chat_alt = await self._recipient(client, request.to)
-            asked = Intent(to=request.to, content=request.content, options=request.options)
-            own_jid = self.account.own_jid()
-            composed = await self.composer.compose(asked, chat=chat, own_jid=own_jid, client=client)
-            intent = self._intent(request, asked, chat, composed)
-            await self.writer.call(StoreMessage(message=intent), timeout=math.inf)
-        except (SessionError, WriteRefused):
-            self._bucket.refund()  # nothing reached WhatsApp's message service
+            ready = await self._prepare(client, intent)
+            message = self._message(request, intent, ready)
+            await self.writer.call(StoreMessage(message=message), timeout=math.inf)
+        except (SessionError, StorageError) as error:
+            self.pace.bucket.refund()  # nothing reached WhatsApp's message service
             self.stats.sends["refused"] += 1
-            raise
-        self._in_the_air.add(settled)
-        given = self.clock()
+            reply.fail(error)
+            return
+        failure = await self._give(client, message, ready, reply)
+        if failure is not None:
+            await self._store_failure(message, ready, failure)
+            reply.fail(await self._explain(failure, message))
+
+    async def _send_queued(self) -> float:
+        """Send the queue's next message. The seconds until there may be something to do; 0.0: look again."""
         try:
-            result = await client.send(chat, composed.message, timeout=self.timeout)
+            client = self.account.connected_client()
+        except SessionError:
+            self.pace.free()
+            return math.inf  # a change of the session's state wakes
+        try:
+            found = await self.outbox.next()
+            if not isinstance(found, Message):
+                self.pace.free()
+                return found
+            wait = self.pace.queued(self.clock())
+            return wait if wait > 0 else await self._send_row(client, found)
+        except DatabaseUnavailable:
+            return RETRY
+
+    async def _send_row(self, client: Client, row: Message) -> float:
+        try:
+            assert row.intent is not None  # it is queued
+            ready = await self._prepare(client, from_json(row.intent))
+        except (SessionRestarting, SessionDisconnected, SessionLoggedOut):
+            return RETRY
+        except (AccountRestricted, NewChatCap) as error:
+            await self.writer.call(put_off(row, _until(error)), timeout=math.inf)
+            return 0.0
+        except SessionError as error:
+            await self._give_up(row, error_text(error))
+            return 0.0
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message that cannot be made must not stop the others
+            log.error("message_not_composed session=%s error=%s", row.session_id, type(error).__name__)  # noqa: TRY400
+            await self._give_up(row, "internal_error")
+            return 0.0
+        written: Written = await self.writer.call(_begun(row, ready), timeout=math.inf)
+        if not written.applied:  # cancelled or changed meanwhile
+            self._withdraw(ready)
+            return 0.0
+        row = evolve(row, chat=ready.chat)
+        failure = await self._give(client, row, ready, None)
+        if isinstance(failure, wa.NotConnected):
+            await self.writer.call(put_back(row), timeout=math.inf)
+            return RETRY
+        self.pace.spent()
+        if failure is not None and reached_out_too_much(failure):
+            refused = await self.strangers.refused()
+            await self.writer.call(put_back(row, _until(refused)), timeout=math.inf)
+        elif failure is not None:
+            await self._store_failure(row, ready, failure)
+        return 0.0
+
+    async def _give_up(self, row: Message, why: str) -> None:
+        self.stats.sends[MessageStatus.FAILED] += 1
+        await self.writer.call(give_up(row, why), timeout=math.inf)
+
+    # --- one message ---------------------------------------------------------------------------------------
+
+    async def _prepare(self, client: Client, intent: Intent) -> _Ready:
+        """All that comes before WhatsApp is given the message. Raises SessionError, DatabaseUnavailable."""
+        try:
+            chat, chat_alt = await self.recipients.find(client, intent.to)
         except wa.CellError as error:
-            await self._failed(intent, chat_alt, error)
-            raise self.as_session_error(error, intent.id) from error
-        self.stats.acknowledged.observe(self.clock() - given)
-        return _Acknowledged(intent, composed, chat_alt, result)
+            raise session_error(self.account.session_id, error) from error
+        begins = await self.strangers.admit(chat, chat_alt)
+        try:
+            own_jid = self.account.own_jid()
+            composed = await self.composer.compose(intent, chat=chat, own_jid=own_jid, client=client)
+            await show_typing(client, chat, intent)
+        except BaseException:
+            if begins:
+                self.strangers.withdraw()
+            raise
+        return _Ready(chat, chat_alt, composed, begins)
 
-    async def _settle(self, reply: Reply, acknowledged: _Acknowledged, settled: trio.Event) -> None:
-        """Store that WhatsApp has the message, then answer: a caller can look up what it was told of."""
-        intent, result = acknowledged.intent, acknowledged.result
-        at = datetime.fromtimestamp(result.timestamp, UTC)
-        key = Key(chat=intent.chat, chat_alt=acknowledged.chat_alt, from_me=True, id=result.message_id)
-        await self.writer.call(
-            UpdateMessage(
-                session_id=intent.session_id,
-                id=intent.id,
-                wa_id=result.message_id,
-                status=MessageStatus.SENT,
-                occurred_at=at,
-                events=(NewEvent("messages.update", update_data(key, MessageStatus.SENT, at), at),),
-            ),
-            timeout=math.inf,
-        )
-        for write in acknowledged.composed.then(result):
-            await self.writer.cast(write)
-        self._in_the_air.discard(settled)
-        settled.set()
-        self.stats.sends[MessageStatus.SENT] += 1
-        reply.send(Sent(message_id=result.message_id, chat=intent.chat, timestamp=at))
-
-    def _intent(self, request: Send, asked: Intent, chat: str, composed: Composed) -> Message:
+    def _message(self, request: Send, intent: Intent, ready: _Ready) -> Message:
+        chat, composed = ready.chat, ready.composed
         return Message(
             session_id=self.account.session_id,
             id=new_id("msg"),
@@ -232,25 +309,79 @@ class Sending:
             status=MessageStatus.SENDING,
             client_ref=request.client_ref,
             raw=composed.message.SerializeToString(),
-            intent=to_json(asked),
+            intent=to_json(intent),
             media_id=composed.media_id,
             priority=request.priority,
-            send_at=request.send_at,
             expires_at=request.expires_at,
             batch_id=request.batch_id,
             claim_id=request.claim_id,
         )
 
-    async def _failed(self, intent: Message, chat_alt: str | None, error: wa.CellError) -> None:
+    async def _give(
+        self, client: Client, message: Message, ready: _Ready, reply: Reply | None
+    ) -> wa.CellError | None:
+        """Give a message that is stored as `sending` to WhatsApp; why it was not taken, if it was not.
+
+        The next message need not wait until it is stored that this one was sent.
+        """
+        settled = trio.Event()
+        self._in_the_air.add(settled)
+        given = self.clock()
+        try:
+            result = await client.send(ready.chat, ready.composed.message, timeout=self.timeout)
+        except wa.CellError as error:
+            if not isinstance(error, wa.OutcomeUnknown):
+                self._withdraw(ready)
+            self._land(settled)
+            return error
+        self.stats.acknowledged.observe(self.clock() - given)
+        self.strangers.wrote(ready.chat)
+        self._settling.start_soon(self._settle, message, ready, result, reply, settled)
+        return None
+
+    async def _settle(
+        self, message: Message, ready: _Ready, result: SendResult, reply: Reply | None, settled: trio.Event
+    ) -> None:
+        """Store that WhatsApp has the message, then answer: a caller can look up what it was told of."""
+        at = datetime.fromtimestamp(result.timestamp, UTC)
+        key = Key(chat=ready.chat, chat_alt=ready.chat_alt, from_me=True, id=result.message_id)
+        await self.writer.call(
+            UpdateMessage(
+                session_id=message.session_id,
+                id=message.id,
+                wa_id=result.message_id,
+                status=MessageStatus.SENT,
+                occurred_at=at,
+                events=(NewEvent("messages.update", update_data(key, MessageStatus.SENT, at), at),),
+            ),
+            timeout=math.inf,
+        )
+        for write in ready.composed.then(result):
+            await self.writer.cast(write)
+        self._land(settled)
+        self.stats.sends[MessageStatus.SENT] += 1
+        if reply is not None:
+            reply.send(Sent(message_id=result.message_id, chat=ready.chat, timestamp=at))
+
+    def _land(self, settled: trio.Event) -> None:
+        self._in_the_air.discard(settled)
+        settled.set()
+
+    def _withdraw(self, ready: _Ready) -> None:
+        """The message was not sent: it began no chat."""
+        if ready.begins:
+            self.strangers.withdraw()
+
+    async def _store_failure(self, message: Message, ready: _Ready, error: wa.CellError) -> None:
         lost_answer = isinstance(error, wa.OutcomeUnknown)
         status = MessageStatus.UNKNOWN if lost_answer else MessageStatus.FAILED
         self.stats.sends[status] += 1
         at = datetime.now(UTC)
-        key = Key(chat=intent.chat, chat_alt=chat_alt, from_me=True, id=intent.id)
+        key = Key(chat=ready.chat, chat_alt=ready.chat_alt, from_me=True, id=message.id)
         await self.writer.call(
             UpdateMessage(
-                session_id=intent.session_id,
-                id=intent.id,
+                session_id=message.session_id,
+                id=message.id,
                 status=status,
                 error=str(error),
                 events=(NewEvent("messages.update", update_data(key, status, at, str(error)), at),),
@@ -258,36 +389,33 @@ class Sending:
             timeout=math.inf,
         )
 
-    async def _recipient(self, client: Client, to: str) -> tuple[str, str | None]:
-        """The chat to send to, and its other address. A phone number is looked up first."""
-        if to.endswith(PHONE_SERVER):
-            to = to.removesuffix(PHONE_SERVER)
-        if "@" in to:
-            return to, None
-        known = self.contacts.get(to, self.clock()) or (await self._ask(client, [to]))[0]
-        if not known.exists or known.jid is None:
-            raise RecipientNotOnWhatsApp(recipient=to)
-        return phone_first(known.jid, known.lid)
+    async def _explain(self, error: wa.CellError, message: Message) -> SessionError:
+        """What to tell the caller; that strangers are out of reach from now on is remembered."""
+        if reached_out_too_much(error):
+            return await self.strangers.refused()
+        return session_error(message.session_id, error, message.id)
 
-    async def _ask(self, client: Client, phones: list[str]) -> list[OnWhatsApp]:
-        try:
-            answers = await client.is_on_whatsapp(phones, timeout=self.timeout)
-        except wa.CellError as error:
-            raise self.as_session_error(error, None) from error
-        self.contacts.remember(answers, self.clock())
-        return answers
 
-    def as_session_error(self, error: wa.CellError, message_id: str | None) -> SessionError:
-        """What a failed call means to the caller; `message_id` where a message was given to WhatsApp."""
-        session_id = self.account.session_id
-        match error:
-            case wa.OutcomeUnknown() if message_id is not None:
-                return OutcomeUnknown(session_id=session_id, message_id=message_id)
-            case wa.OutcomeUnknown() | wa.NotConnected():
-                return SessionRestarting(session_id=session_id, retry_after=1.0)
-            case wa.WhatsAppError(code=code) if code == _REACHED_OUT_TOO_MUCH:
-                return AccountRestricted(session_id=session_id, reason="too many messages to new contacts")
-            case wa.WhatsAppError(code=code, text=text):
-                return WhatsAppFailed(session_id=session_id, reason=text, code=code)
-            case _:
-                return WhatsAppFailed(session_id=session_id, reason=str(error))
+def _begun(row: Message, ready: _Ready) -> UpdateMessage:
+    """The queued message is given to WhatsApp next, unless somebody changed it since it was read."""
+    return UpdateMessage(
+        session_id=row.session_id,
+        id=row.id,
+        status=MessageStatus.SENDING,
+        only_from=MessageStatus.QUEUED,
+        unchanged_since=row.updated_at,
+        chat_is=ready.chat,
+        type=ready.composed.type,
+        text=ready.composed.text,
+        payload=ready.composed.payload,
+        raw=ready.composed.message.SerializeToString(),
+        media_id=ready.composed.media_id,
+    )
+
+
+def _until(error: AccountRestricted | NewChatCap) -> datetime:
+    """When a message that may not go now may be tried again."""
+    now = datetime.now(UTC)
+    if isinstance(error, NewChatCap):
+        return now + timedelta(seconds=error.retry_after)
+    return error.until or now + _UNTIL_BETTER_KNOWN

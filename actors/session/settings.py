@@ -29,6 +29,8 @@ class SessionConfig:
     liveness_window: float = 300.0  # seconds without a sign of life before one is asked for
     probe_timeout: float = 20.0  # seconds for WhatsApp's answer to that
     send_timeout: float = 80.0  # seconds; the client library itself gives up after 75
+    queued_max: int = 10_000  # messages of a session that may wait to be sent
+    stranger_lock: float = 24 * 3600.0  # seconds without new chats, after WhatsApp refused one
 
     def device_store(self, session_id: str) -> Path:
         return self.data / "devices" / f"{session_id}.db"
