@@ -50,6 +50,16 @@ Base64 = NewType("Base64", bytes)
 """Bytes in base64, also as a `data:` URL."""
 Mentions = NewType("Mentions", tuple[str, ...])
 """Up to 1,024 phone numbers and JIDs, or `"all"`: everyone in the group."""
+Participants = NewType("Participants", tuple[str, ...])
+"""1 to 1,024 different phone numbers and JIDs of people, all as JIDs."""
+Subject = NewType("Subject", str)
+"""What a group is called: 1 to 100 characters on one line."""
+Description = NewType("Description", str)
+"""What a group says of itself: up to 2,048 characters; none takes it away."""
+Timer = NewType("Timer", int)
+"""Seconds after which a chat's new messages disappear: 0 (never), 86400, 604800 or 7776000."""
+Invite = NewType("Invite", str)
+"""A link to join a group, or the code at its end."""
 ProfileName = NewType("ProfileName", str)
 """What an account calls itself: 1 to 25 characters on one line."""
 About = NewType("About", str)
@@ -166,6 +176,7 @@ _MIME_TYPE = re.compile(
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _DATA_URL = re.compile(r"data:[^,]{0,300};base64,")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_INVITE = re.compile(r"(https://chat\.whatsapp\.com/(invite/)?)?[A-Za-z0-9_-]{10,64}/?(\?[!-~]{0,200})?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADERS_OF_OURS = frozenset(
     {
@@ -317,6 +328,43 @@ def _emoji(value: Any) -> Emoji:
     if len(text(value)) > 16 or (value.isascii() and value):
         raise MismatchError("expected an emoji, or nothing")
     return Emoji(value)
+
+
+def _participants(value: Any) -> Participants:
+    if not isinstance(value, list) or not 1 <= len(value) <= 1024:
+        raise MismatchError("expected an array of 1 to 1024 phone numbers or JIDs")
+    return Participants(tuple(dict.fromkeys(_each(value, _person))))
+
+
+def _person(value: Any) -> str:
+    jid = _mention(value)
+    if jid.rpartition("@")[2] not in {"s.whatsapp.net", "lid"}:
+        raise MismatchError("expected a phone number or the JID of a person")
+    return jid
+
+
+def _subject(value: Any) -> Subject:
+    if not 1 <= len(text(value)) <= 100 or _CONTROL.search(value):
+        raise MismatchError("expected 1 to 100 characters on one line")
+    return Subject(value)
+
+
+def _description(value: Any) -> Description:
+    if len(text(value)) > 2048:
+        raise MismatchError("expected up to 2048 characters")
+    return Description(value)
+
+
+def _timer(value: Any) -> Timer:
+    if isinstance(value, bool) or value not in (0, 86400, 604800, 7776000):
+        raise MismatchError("expected 0, 86400, 604800 or 7776000 seconds")
+    return Timer(value)
+
+
+def _invite(value: Any) -> Invite:
+    if _INVITE.fullmatch(text(value)) is None:
+        raise MismatchError("expected a link to join a group, or its code")
+    return Invite(value)
 
 
 def _profile_name(value: Any) -> ProfileName:
@@ -568,6 +616,11 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     Paragraph: _paragraph,
     Emoji: _emoji,
     MimeType: _mime_type,
+    Participants: _participants,
+    Subject: _subject,
+    Description: _description,
+    Timer: _timer,
+    Invite: _invite,
     ProfileName: _profile_name,
     About: _about,
     ServerIds: _server_ids,

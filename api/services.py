@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from attrs import Factory, field, frozen
 from quart import current_app
 
+from actors.addressbook import AddressBook
 from actors.cells import Cell
 from actors.directory import Sessions
 from actors.media.download import Downloader
@@ -54,6 +55,10 @@ class Services:
     """Only in a sandbox."""
     cells: Callable[[], Iterable[Cell]] = tuple
     """Those that run."""
+    address_book: AddressBook = field(
+        init=False,
+        default=Factory(lambda self: AddressBook(self.sessions, self.writer, self.reads), takes_self=True),
+    )
     idempotency: Idempotency = field(
         init=False, default=Factory(lambda self: Idempotency(self.reads, self.writer), takes_self=True)
     )

@@ -158,6 +158,10 @@ class Reads:
         )
         return page(rows, limit, lambda message: [message.occurred_at.isoformat(), message.id])
 
+    async def messages_by_id(self, session_id: str, ids: Collection[str]) -> list[Message]:
+        """Messages by our ids, in no order."""
+        return await self._all(Message, "WHERE session_id = %s AND id = ANY(%s)", (session_id, list(ids)))
+
     async def under_way(
         self, status: MessageStatus, *, after: tuple[str, str] = ("", ""), limit: int = 500
     ) -> list[Message]:

@@ -1,8 +1,9 @@
 """What members and admins do with a group: look, change, invite, join and leave.
 
-All raise as `client.py` does. In `refusals_of` what WhatsApp refuses about a group becomes a fact with a name.
+All raise as `client.py` does. In `refusals_of` what WhatsApp refuses about a group becomes a named fact.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 _FORBIDDEN = {401, 403, 405}
-_LINK = "https://chat.whatsapp.com/"
+_LINK = re.compile(r"https://chat\.whatsapp\.com/(invite/)?")
 
 
 @frozen
@@ -188,4 +189,4 @@ async def _is_member(client: Client, group: str) -> bool:
 
 
 def _code(invite: str) -> str:
-    return invite.removeprefix(_LINK).partition("?")[0].strip("/")
+    return _LINK.sub("", invite).partition("?")[0].strip("/")
