@@ -6,6 +6,7 @@ from actors.egress import UrlForbidden
 from actors.errors import MediaNotFound, MessageNotFound
 from actors.media.errors import MediaBusy, MediaFetchFailed, MediaTooLarge, MediaTypeUnsupported
 from actors.media.intake import FromBytes, FromStore, FromUrl, Source
+from actors.media.preview import link_in, preview
 from actors.outgoing import Content, LinkPreview, Text
 from actors.session.messages import Queued, Send, Sent
 from api.drafts import RANKS, STATUS, Attachment, Draft, LinkPreviewDraft, TextDraft
@@ -144,17 +145,20 @@ async def _content(session_id: str, draft: Draft) -> Content:
             file = await obtained(session_id, draft)
             return draft.media(file.id, file.file_name)
         case TextDraft(message=text):
-            return Text(text=text, preview=await _preview(draft))
+            return Text(text=text, preview=await _preview(session_id, draft))
         case _:
             return draft.content
 
 
-async def _preview(draft: TextDraft) -> LinkPreview | None:
+async def _preview(session_id: str, draft: TextDraft) -> LinkPreview | None:
     """The card below the text, if it is to have one."""
+    intake = services().intake
     match draft.link_preview:
-        case LinkPreviewDraft() as card:
-            return LinkPreview(url=card.url, title=card.title, description=card.description or "")
-        case True:
-            raise NotImplementedError
+        case LinkPreviewDraft(image_url=image) as card:
+            picture = None if image is None else (await intake.thumbnail(session_id, image)).id
+            description = card.description or ""
+            return LinkPreview(url=card.url, title=card.title, description=description, thumbnail=picture)
+        case True if (link := link_in(draft.message)) is not None:
+            return await preview(intake, session_id, link)
         case _:
             return None

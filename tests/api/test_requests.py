@@ -17,8 +17,8 @@ from actors.outgoing import Text
 from actors.session.messages import GetQr, Qr, Send
 from api.bodies import parse_json
 from api.converter import camel, structure
+from api.drafts import TextDraft
 from api.fields import CHECKS, MismatchError, is_jid
-from api.messages import _NewText
 from api.refusals import InvalidJson, ValidationFailed
 from api.server import Server
 from api.services import LoopbackControl
@@ -37,7 +37,7 @@ JSON = st.recursive(
 )
 def test_any_json_either_fits_or_is_refused_with_paths(value: Any) -> None:
     with suppress(ValidationFailed):
-        text = structure(value, _NewText)
+        text = structure(value, TextDraft)
         assert (text.phone is None) != (text.to is None)
         assert text.message.encode()
 
