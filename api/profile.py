@@ -12,6 +12,7 @@ from actors.whatsapp import privacy as wa_privacy
 from actors.whatsapp import profile as wa
 from actors.whatsapp.client import Client
 from api.access import Scope
+from api.converter import camel
 from api.fields import About, Lifetime, MismatchError, ProfileName
 from api.operation import operation
 from api.pairing import QrFormat, render
@@ -287,7 +288,7 @@ async def _change(session_id: str, given: dict[str, Any]) -> ProfileView:
 def _given(name: str, value: Any) -> Any:
     """A value that cannot be null. Raises ValidationFailed."""
     if value is None:
-        raise ValidationFailed((FieldError(name, "must not be null"),))
+        raise ValidationFailed((FieldError(camel(name), "must not be null"),))
     return value
 
 

@@ -2,11 +2,13 @@
 
 import io
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from PIL import Image
 
 from actors import errors
 from actors.session.messages import GetQr, Logout, PairWithCode, Qr, RestartClient, Start, Stop
+from storage.writes import Append, NewEvent
 from tests.api.stage import Stage
 
 CODE = "2@abc,DEF,ghi=,1"
@@ -160,3 +162,76 @@ async def test_a_pairing_code_is_asked_for_a_number(stage: Stage) -> None:
         stage.scripts["ana"].answers[PairWithCode] = errors.PairingRefused(session_id="ana", reason="429")
         refused = await own.post("/api/session/pairing-code", json={"phone": "628110000001"})
         assert (refused.status_code, refused.json()["code"]) == (502, "whatsapp_error")
+
+
+async def test_every_setting_comes_back_as_it_was_given_and_a_default_is_left_out(stage: Stage) -> None:
+    settings = {
+        "limits": {"perMinute": 30, "burst": 5, "newChatsPerDay": 50},
+        "ignore": {"groups": True, "chats": ["628110000009@s.whatsapp.net", "9@lid"]},
+        "autoRead": True,
+        "autoRejectCalls": {"message": "Please write."},
+    }
+    made = await stage.client.post("/api/sessions", json={"id": "ana", "name": "Ana", **settings})
+    assert made.status_code == 201, made.text
+    assert "webhooks" not in made.json()
+    session = made.json()["session"]
+    assert {name: session[name] for name in settings} == settings
+    assert (await stage.client.get("/api/sessions/ana")).json() == session
+    changed = await stage.client.patch(
+        "/api/sessions/ana", json={"autoRejectCalls": True, "ignore": {"status": True, "groups": False}}
+    )
+    assert (changed.json()["autoRejectCalls"], changed.json()["ignore"]) == (True, {"status": True})
+    given = {"autoRejectCalls": None, "ignore": None, "limits": None, "autoRead": False}
+    assert not settings.keys() & (await stage.client.patch("/api/sessions/ana", json=given)).json().keys()
+
+
+async def test_settings_that_do_not_fit_are_named(stage: Stage) -> None:
+    body = {
+        "name": "Ana",
+        "limits": {"newChatsPerDay": 0},
+        "ignore": {"chats": ["nobody"], "stories": True},
+        "autoRejectCalls": {"message": ""},
+        "webhooks": [{"url": "ftp://example.org"}],
+    }
+    refused = await stage.client.post("/api/sessions", json=body)
+    assert {error["path"] for error in refused.json()["errors"]} == {
+        "limits.newChatsPerDay",
+        "ignore.chats.0",
+        "ignore.stories",
+        "autoRejectCalls.message",
+        "webhooks[0].url",
+    }
+    assert (await stage.client.get("/api/sessions")).json()["sessions"] == []
+
+
+async def test_webhooks_are_made_with_the_session_or_neither_is(stage: Stage) -> None:
+    hook = {"url": "https://127.0.0.1:9/hook", "events": ["messages.upsert"]}
+    body = {"id": "ana", "name": "Ana", "start": False, "webhooks": [hook]}
+    made = (await stage.client.post("/api/sessions", json=body)).json()
+    (webhook,) = made["webhooks"]
+    assert webhook["secret"].startswith("whsec_")
+    listed = (await stage.client.get("/api/sessions/ana/webhooks")).json()["webhooks"]
+    assert [(each["id"], each["sessionId"], each["url"]) for each in listed] == [
+        (webhook["webhook"]["id"], "ana", hook["url"])
+    ]
+    body = {"id": "budi", "name": "Budi", "webhooks": [hook, {"url": "https://10.0.0.1/hook"}]}
+    refused = await stage.client.post("/api/sessions", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "url_forbidden")
+    assert (await stage.client.get("/api/sessions/budi")).status_code == 404
+
+
+async def test_the_timeline_tells_each_change_of_state_newest_first(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        states = ["stopped", "starting", "connected", "reconnecting"]
+        for before, now in pairwise(states):
+            data = {"status": now, "previous": before, "reason": "lost" if now == "reconnecting" else None}
+            await stage.services.writer.call(Append("ana", (NewEvent("session.status", data),)))
+            await stage.event("ana", 1)  # which is no change of state
+        first = (await own.get("/api/session/timeline?limit=3")).json()
+        rest = (await own.get("/api/session/timeline", params={"limit": 3, "cursor": first["cursor"]})).json()
+        changes = first["changes"] + rest["changes"]
+        assert [change["status"] for change in changes] == states[::-1]  # the first came with the session
+        assert changes[0]["reason"] == "lost"
+        assert changes[0]["seq"] > changes[1]["seq"]
+        assert rest["cursor"] is None
+        assert (await stage.client.get("/api/sessions/nobody/timeline")).status_code == 404
