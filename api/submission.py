@@ -1,5 +1,7 @@
 """From a draft to its session: whom it goes to, its file taken in, asked of the session, and answered."""
 
+from typing import assert_never
+
 from quart import request
 
 from actors.egress import UrlForbidden
@@ -45,11 +47,14 @@ async def submit(session_id: str, asked: Send) -> SentView | Answer:
     When the client goes away meanwhile, a message that its session has begun to send is sent all the same.
     Raises what `Send` raises.
     """
-    match await ask(session_id, asked):
-        case Sent() as sent:
-            return sent_view(sent)
-        case Queued() as queued:
-            return waiting(queued_view(queued))
+    answer = await ask(session_id, asked)
+    match answer:
+        case Sent():
+            return sent_view(answer)
+        case Queued():
+            return waiting(queued_view(answer))
+        case _:
+            assert_never(answer)
 
 
 async def ask(session_id: str, asked: Send) -> Sent | Queued:
