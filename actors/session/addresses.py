@@ -31,6 +31,10 @@ class Addresses:
             case wa.BlocklistChanged(blocked=blocked, unblocked=unblocked):
                 alts = {jid: await self.other(jid, client) for jid in (*blocked, *unblocked)}
                 return evolve(event, alts=alts)
+            case wa.GroupChanged(sender=sender):
+                members = (*event.join, *event.leave, *event.promote, *event.demote)
+                named = dict.fromkeys((*members, *(() if sender is None else (sender,))))
+                return evolve(event, alts={jid: await self.other(jid, client) for jid in named})
             case _:
                 return event
 

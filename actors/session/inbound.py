@@ -32,7 +32,7 @@ from actors.whatsapp.events import (
     UndecryptableMessage,
 )
 from storage.rows import Json, MessageStatus
-from storage.writes import Append, NewEvent, UpdateMessage
+from storage.writes import Append, NewEvent, StoreReceipt, UpdateMessage
 
 __all__ = ["PHONE_SERVER", "ContentWrite", "Key", "phone_first", "update_data", "writes_for"]
 
@@ -69,6 +69,12 @@ _RECEIPTS = {
     ReceiptKind.PLAYED_SELF: (False, MessageStatus.PLAYED),
 }
 
+_TIMES = {
+    ReceiptKind.DELIVERED: "delivered_at",
+    ReceiptKind.READ: "read_at",
+    ReceiptKind.PLAYED: "played_at",
+}
+
 
 def _receipt(session_id: str, event: ReceiptArrived) -> tuple[ContentWrite, ...]:
     if event.kind not in _RECEIPTS:
@@ -81,7 +87,13 @@ def _receipt(session_id: str, event: ReceiptArrived) -> tuple[ContentWrite, ...]
         from_me = False
     at = datetime.fromtimestamp(event.timestamp, UTC)
     chat, chat_alt = phone_first(event.chat, event.chat_alt)
-    updates = []
+    updates: list[ContentWrite] = []
+    if from_me:
+        participant, _ = phone_first(event.sender, event.sender_alt)
+        times = {_TIMES[event.kind]: at}
+        updates.append(
+            StoreReceipt(session_id=session_id, wa_ids=event.ids, participant=participant, **times)
+        )
     for message_id in event.ids:
         key = Key(chat=chat, chat_alt=chat_alt, from_me=from_me, id=message_id)
         data = update_data(key, status, at)
@@ -202,7 +214,14 @@ def _group_changed(event: GroupChanged) -> NewEvent | None:
         ("demote", event.demote),
     ):
         if members:
-            data = {"jid": event.jid, "action": action, "participants": list(members), "author": event.sender}
+            both = [phone_first(member, event.alts.get(member)) for member in members]
+            data = {
+                "jid": event.jid,
+                "action": action,
+                "participants": [jid for jid, _ in both],
+                "participantsAlt": [alt for _, alt in both],
+                **_author(event),
+            }
             return NewEvent("group-participants.update", data, at)
     changes = {
         "subject": event.subject,
@@ -212,8 +231,18 @@ def _group_changed(event: GroupChanged) -> NewEvent | None:
         "ephemeralSeconds": event.ephemeral_seconds,
         "inviteLink": event.invite_link,
         "deleted": event.deleted or None,
+        "joinRequests": "changed" if _JOIN_REQUESTS & set(event.unknown) else None,
     }
     known = {name: value for name, value in changes.items() if value is not None}
-    return (
-        NewEvent("groups.update", {"jid": event.jid, **known, "author": event.sender}, at) if known else None
-    )
+    return NewEvent("groups.update", {"jid": event.jid, **known, **_author(event)}, at) if known else None
+
+
+_JOIN_REQUESTS = {"created_membership_requests", "revoked_membership_requests"}
+
+
+def _author(event: GroupChanged) -> Json:
+    """Who changed a group, in both forms of address where they are known."""
+    if event.sender is None:
+        return {"author": None, "authorAlt": None}
+    author, author_alt = phone_first(event.sender, event.alts.get(event.sender))
+    return {"author": author, "authorAlt": author_alt}

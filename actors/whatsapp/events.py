@@ -388,6 +388,8 @@ class GroupChanged:
     deleted: bool = False
     unknown: tuple[str, ...] = ()
     """Tags of changes that the library has no field for, such as requests to join."""
+    alts: Mapping[str, str | None] = field(factory=dict)
+    """Of some of the people in it, the other address."""
 
 
 @frozen
