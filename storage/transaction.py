@@ -179,7 +179,13 @@ class _Section:
 
     async def _store_receipts(self) -> None:
         rows = [
-            {**attrs.asdict(write), "number": number, "wa_id": wa_id}
+            {
+                "number": number,
+                "session_id": write.session_id,
+                "wa_id": wa_id,
+                "participant": write.participant,
+                f"{write.status}_at": write.at,
+            }
             for number, write in self._numbered(StoreReceipt)
             for wa_id in write.wa_ids
         ]

@@ -179,9 +179,9 @@ class StoreReceipt:
     session_id: str
     wa_ids: tuple[str, ...]
     participant: str
-    delivered_at: datetime | None = None
-    read_at: datetime | None = None
-    played_at: datetime | None = None
+    status: MessageStatus
+    """Delivered, read or played."""
+    at: datetime
     journal_seq: int | None = None
 
 
