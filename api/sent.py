@@ -65,6 +65,7 @@ SENDING = (
     errors.SessionRestarting,
     errors.AccountRestricted,
     errors.RateLimited,
+    errors.NewChatCap,
     errors.QueueFull,
     errors.RecipientNotOnWhatsApp,
     errors.WhatsAppFailed,
