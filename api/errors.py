@@ -274,6 +274,22 @@ class Problem:
         return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
+@frozen
+class ProblemKind:
+    """What every problem of one error has in common."""
+
+    status: int
+    code: str
+    """With `{kind}` in it where it depends on what was looked for."""
+    title: str
+
+
+def problem_kind(error: type[Exception]) -> ProblemKind:
+    """How errors of a class are answered. Raises StopIteration for one that is not in the table."""
+    row = next(_TABLE[ancestor] for ancestor in error.__mro__ if ancestor in _TABLE)
+    return ProblemKind(row.status, row.code, row.title)
+
+
 def is_foreseen(error: Exception) -> bool:
     """Whether an error has an answer of its own; one that has not is a fault of ours."""
     return _row(error) is not _INTERNAL

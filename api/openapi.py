@@ -1,0 +1,187 @@
+"""The API's description in OpenAPI 3.1, made of the declarations that the routes themselves run by."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from inspect import cleandoc
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import attrs
+
+from actors import errors as session
+from api import refusals
+from api.errors import problem_kind
+from api.fields import Upload
+from api.operation import OPERATIONS, Operation
+from api.schemas import REF, Schemas
+from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull
+from storage.errors import DatabaseUnavailable
+from storage.rows import Json
+
+_PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
+
+_ANYWHERE: tuple[type[Exception], ...] = (
+    refusals.KeyMissing,
+    refusals.KeyInvalid,
+    refusals.KeyExpired,
+    refusals.KeyRevoked,
+    refusals.ScopeDenied,
+    refusals.AddressDenied,
+    DatabaseUnavailable,
+    MailboxFull,
+)
+_IN_A_SESSION = (session.SessionNotFound, refusals.ValidationFailed, ActorDied, ActorGone, CallTimeout)
+_WITH_A_BODY = (refusals.InvalidJson, refusals.ValidationFailed, refusals.ContentTypeUnsupported)
+_ONCE_ONLY = (refusals.KeyReused, refusals.KeyInProgress, refusals.AnswerLost, refusals.ValidationFailed)
+
+_ABOUT = """
+A WhatsApp gateway for many numbers at once. Every call carries an API key in `x-api-key`. A session's own key
+acts on its session; a key of no session names one in the path or in `x-session-id`.
+
+Errors are problem documents (RFC 9457): go by `code`. Whatever changes something takes an `Idempotency-Key`.
+"""
+
+_PROBLEM: Json = {
+    "type": "object",
+    "description": "What went wrong, as RFC 9457 has it.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "description": "Which problem it is, for programs."},
+        "requestId": {"type": "string", "description": "As in the header x-request-id, and in the log."},
+        "sessionId": {"type": "string"},
+        "messageId": {"type": "string"},
+        "whatsappCode": {"type": "integer", "description": "WhatsApp's own code for it."},
+        "retryAfterMs": {"type": "integer"},
+        "until": {"type": "string", "format": "date-time"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["path", "message"],
+                "properties": {"path": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def description(version: str, operations: Iterable[Operation] = tuple(OPERATIONS)) -> Json:
+    """The whole document."""
+    schemas = Schemas()
+    schemas.components["Problem"] = _PROBLEM
+    paths: dict[str, Json] = defaultdict(dict)
+    for declared in operations:
+        for number, rule in enumerate(declared.rules):
+            paths[_path(rule)][declared.method.lower()] = _operation(declared, rule, number, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Terzetto", "version": version, "description": _ABOUT.strip()},
+        "servers": [{"url": "/"}],
+        "security": [{"apiKey": []}],
+        "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in operations)],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": dict(sorted(schemas.components.items())),
+            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+        },
+    }
+
+
+def _path(rule: str) -> str:
+    return _PART.sub(lambda found: "{" + found[2] + "}", rule)
+
+
+def _operation(declared: Operation, rule: str, number: int, schemas: Schemas) -> Json:
+    name = declared.handler.__name__
+    summary, _, more = cleandoc(declared.handler.__doc__ or "").partition("\n\n")
+    scope = "any key" if declared.scope is None else f"the scope `{declared.scope}`"
+    found: Json = {
+        "operationId": f"{declared.tag}_{name}" + ("_of_session" if number else ""),
+        "tags": [declared.tag],
+        "summary": " ".join(summary.split()).removesuffix("."),
+        "description": f"{more}\n\nNeeds {scope}.".strip(),
+        "parameters": list(_parameters(declared, rule, number, schemas)),
+        "responses": dict(sorted(_responses(declared, schemas).items())),
+    }
+    if declared.body is not None:
+        found["requestBody"] = _body(declared, schemas)
+    return found
+
+
+def _parameters(declared: Operation, rule: str, number: int, schemas: Schemas) -> Iterator[Json]:
+    for found in _PART.finditer(rule):
+        kind: Json = {"type": "integer", "minimum": 0} if found[1] == "int" else {"type": "string"}
+        yield {"name": found[2], "in": "path", "required": True, "schema": kind}
+    if declared.query is not None:
+        yield from schemas.parameters(declared.query)
+    if len(declared.rules) > 1 and number == 0:
+        told = "Which session, with a key of no session."
+        yield {"name": "x-session-id", "in": "header", "description": told, "schema": {"type": "string"}}
+    if declared.method != "GET":
+        yield {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "The same key and request again get the first answer, for 24 hours.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        }
+
+
+def _body(declared: Operation, schemas: Schemas) -> Json:
+    schema = schemas.of(declared.body, view=False)
+    content: Json = {"application/json": {"schema": schema}}
+    if _takes_a_file(declared.body):
+        content["multipart/form-data"] = {"schema": schema}
+    return {"content": content, "required": not declared.patch}
+
+
+def _takes_a_file(body: Any) -> bool:
+    if get_origin(body) in {UnionType, Union}:
+        return any(_takes_a_file(each) for each in get_args(body))
+    return any(Upload in (get_args(each.type) or (each.type,)) for each in attrs.fields(body))
+
+
+def _responses(declared: Operation, schemas: Schemas) -> dict[str, Json]:
+    responses: dict[str, Json] = {}
+    for status, kind in declared.answers.items():
+        answer: Json = {"description": HTTPStatus(status).phrase}
+        if isinstance(kind, str):
+            answer["content"] = {kind: {}}
+        elif kind is not None:
+            answer["content"] = {"application/json": {"schema": schemas.of(kind, view=True)}}
+        responses[str(status)] = answer
+    problems: dict[int, dict[str, str]] = defaultdict(dict)
+    for error in _errors(declared):
+        known = problem_kind(error)
+        problems[known.status].setdefault(
+            known.code.replace("{kind}", "…"), known.title.replace("{kind}", "thing")
+        )
+    for status, codes in problems.items():
+        words = "; ".join(f"`{code}`: {title}" for code, title in codes.items())
+        schema: Json = {"$ref": f"{REF}Problem"}
+        if not any("…" in code for code in codes):
+            schema = {"allOf": [schema, {"properties": {"code": {"enum": sorted(codes)}}}]}
+        responses[str(status)] = {
+            "description": words,
+            "content": {"application/problem+json": {"schema": schema}},
+        }
+    return responses
+
+
+def _errors(declared: Operation) -> Iterator[type[Exception]]:
+    yield from _ANYWHERE
+    if len(declared.rules) > 1 or any("<session_id>" in rule for rule in declared.rules):
+        yield from _IN_A_SESSION
+    if declared.query is not None:
+        yield refusals.ValidationFailed
+    if declared.body is not None:
+        yield from _WITH_A_BODY
+    if declared.method != "GET":
+        yield from _ONCE_ONLY
+    yield from declared.errors

@@ -1,0 +1,266 @@
+"""JSON Schema of the kinds of values in `fields.py`, and of the classes made of them.
+
+What the docstrings of the classes and their fields say goes along: they are read from the source, where a
+field's stands below it.
+"""
+
+import ast
+import inspect
+import itertools
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+import attrs
+
+from actors.session.content import KINDS
+from api import fields
+from api.converter import SOMETIMES, camel
+from storage.rows import Json
+
+REF = "#/components/schemas/"
+
+
+def _text(least: int, most: int, **more: Any) -> Json:
+    return {"type": "string", "minLength": least, "maxLength": most, **more}
+
+
+def _whole(pattern: Any) -> str:
+    return f"^(?:{pattern.pattern})$"
+
+
+def _line(least: int, most: int) -> Json:
+    return _text(least, most, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$")
+
+
+def _numbers(low: float, high: float, kind: str = "integer") -> Json:
+    return {"type": kind, "minimum": low, "maximum": high}
+
+
+def _many(items: Json, least: int, most: int, **more: Any) -> Json:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most, **more}
+
+
+_PERSON: Json = {"type": "string", "pattern": r"^([1-9][0-9]{4,14}(@s\.whatsapp\.net)?|[0-9]{1,20}@lid)$"}
+_PLACE: Json = {
+    "type": "string",
+    "pattern": (
+        r"^([1-9][0-9]{4,14}(@s\.whatsapp\.net)?|[0-9]{1,20}@lid"
+        r"|[0-9]{5,20}(-[0-9]{5,20})?@g\.us|[0-9]{5,25}@newsletter)$"
+    ),
+}
+_JID: Json = {"type": "string", "pattern": _PLACE["pattern"].replace("(@s", "(@s").replace("net)?", "net)")}
+
+SCHEMAS: Mapping[Any, Json] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    object: {},
+    Any: {},
+    datetime: {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]},
+    fields.MessageText: _text(1, 65536),
+    fields.Name: _line(1, 200),
+    fields.Reference: _line(1, 255),
+    fields.SessionId: {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    fields.Phone: {"type": "string", "pattern": "^[1-9][0-9]{4,14}$", "examples": ["628123456789"]},
+    fields.Address: _text(1, 255, examples=["628123456789", "120363000000000001@g.us"]),
+    fields.MessageId: _line(1, 255),
+    fields.MediaId: {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,100}$"},
+    fields.MessageIds: _many(_line(1, 255), 1, 100),
+    fields.Line: _line(1, 255),
+    fields.Paragraph: _text(1, 4096),
+    fields.Emoji: _text(0, 16, pattern=r"^[^\u0000-\u007f]*([^\u0000-\u007f][\s\S]*)?$", examples=["👍"]),
+    fields.MimeType: {"type": "string", "examples": ["image/png"]},
+    fields.FileName: _text(1, 255, pattern=r"^[^/\u0000-\u001f\u007f-\u009f]*$"),
+    fields.Upload: {"type": "string", "format": "binary"},
+    fields.Base64: {"type": "string", "contentEncoding": "base64", "minLength": 4},
+    fields.Mentions: {"oneOf": [{"const": "all"}, _many(_PLACE, 0, 1024)]},
+    fields.Participants: _many(_PERSON, 1, 1024),
+    fields.Subject: _line(1, 100),
+    fields.Description: _text(0, 2048),
+    fields.Timer: {"type": "integer", "enum": [0, 86400, 604800, 7776000]},
+    fields.Invite: {"type": "string", "examples": ["https://chat.whatsapp.com/AbCdEfGhIjKlMnOpQrStUv"]},
+    fields.ProfileName: _line(1, 25),
+    fields.About: _text(0, 139),
+    fields.ServerIds: _many(_numbers(1, 10**9), 1, 100),
+    fields.Latitude: _numbers(-90, 90, "number"),
+    fields.Longitude: _numbers(-180, 180, "number"),
+    fields.Lifetime: _numbers(0, 90 * 86400),
+    fields.Typing: {"oneOf": [_numbers(0, 30_000), {"const": "auto"}]},
+    fields.Choices: _many(_text(1, 100), 2, 12, uniqueItems=True),
+    fields.Chosen: _many(_text(1, 100), 0, 12, uniqueItems=True),
+    fields.Selectable: _numbers(0, 12),
+    fields.Font: _numbers(0, 10),
+    fields.Colour: {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"},
+    fields.WebUrl: {"type": "string", "format": "uri", "maxLength": 2048, "pattern": "^https?://"},
+    fields.ProxyUrl: {"type": "string", "format": "uri", "maxLength": 2048, "pattern": "^(https?|socks5)://"},
+    fields.Network: {"type": "string", "examples": ["10.0.0.0/8", "2001:db8::1"]},
+    fields.EventName: {"type": "string", "examples": ["messages.upsert"]},
+    fields.Secret: {"type": "string", "pattern": "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$"},
+    fields.HttpHeaders: {
+        "type": "object",
+        "maxProperties": 20,
+        "additionalProperties": {"type": "string", "maxLength": 4096},
+    },
+    fields.Jids: _many(_JID, 1, 100),
+    fields.MessageTypes: _many({"type": "string", "enum": sorted(KINDS)}, 1, 30),
+    fields.JsonObject: {"type": "object"},
+    fields.Count: _numbers(1, 100_000),
+    fields.Seconds: _numbers(0, 30 * 86400),
+    fields.Limit: _numbers(1, 500),
+    fields.ServerId: _numbers(1, 10**9 - 1),
+    fields.Wait: _numbers(0, 60),
+    fields.Flag: {"type": "boolean"},
+    fields.Names: {"type": "string", "examples": ["text,image"]},
+}
+
+
+class Schemas:
+    """Collects the schemas of classes under their names."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Json] = {}
+        self._named: dict[str, type] = {}
+
+    def of(self, kind: Any, *, view: bool) -> Json:
+        """The schema of a type; of a class, a reference to it. Views have every field, bodies what is given.
+
+        Raises TypeError for a type that no request and no answer can carry.
+        """
+        if (known := _known(kind)) is not None:
+            return known
+        origin, arguments = get_origin(kind), get_args(kind)
+        match origin:
+            case typing.Union | types.UnionType:
+                classes = [each for each in arguments if hasattr(each, "TYPE")]
+                if classes and len(classes) == len(arguments):
+                    return self._tagged(classes)
+                options = [self.of(each, view=view) for each in arguments if each is not type(None)]
+                if type(None) in arguments:
+                    options.append({"type": "null"})
+                return options[0] if len(options) == 1 else {"anyOf": options}
+            case _ if origin is Literal:
+                return {"type": "string", "enum": list(arguments)}
+            case _ if origin in (list, tuple, frozenset) or str(origin).startswith("<class 'collections.abc"):
+                if origin is not None and issubclass(origin, Mapping):
+                    return {"type": "object", "additionalProperties": self.of(arguments[1], view=view)}
+                return {"type": "array", "items": self.of(arguments[0], view=view)}
+            case _ if origin is dict:
+                return {"type": "object", "additionalProperties": self.of(arguments[1], view=view)}
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return {"type": "string", "enum": [str(each) for each in kind]}
+        if isinstance(kind, type) and attrs.has(kind):
+            return {"$ref": REF + self._component(kind, view=view)}
+        raise TypeError(f"{kind!r} has no schema")
+
+    def parameters(self, query: type) -> Iterator[Json]:
+        """The parameters of a query string."""
+        told = docstrings(query)
+        for each, kind in _fields(query):
+            parameter = {"name": _name(each), "in": "query", "required": each.default is attrs.NOTHING}
+            if each.name in told:
+                parameter["description"] = told[each.name]
+            yield parameter | {"schema": _without_null(self.of(kind, view=False))}
+
+    def _tagged(self, classes: list[Any]) -> Json:
+        """One of several classes, told apart by `type`."""
+        mapping: dict[str, str] = {}
+        for kind in classes:
+            plain = self._object(kind, view=False)
+            tag = {"type": {"type": "string", "const": kind.TYPE}}
+            name = f"{kind.__name__}Item"
+            self.components[name] = plain | {
+                "properties": tag | plain["properties"],
+                "required": ["type", *plain.get("required", ())],
+            }
+            mapping[kind.TYPE] = REF + name
+        refs = [{"$ref": ref} for ref in mapping.values()]
+        return {"oneOf": refs, "discriminator": {"propertyName": "type", "mapping": mapping}}
+
+    def _component(self, kind: type, *, view: bool) -> str:
+        name = kind.__name__.lstrip("_")
+        name = name.removesuffix("View") if view else name
+        while self._named.get(name, kind) is not kind:
+            name = f"{kind.__module__.rpartition('.')[2].capitalize()}{name}"
+        if name not in self._named:
+            self._named[name] = kind
+            self.components[name] = {}  # a class may hold itself
+            self.components[name] = self._object(kind, view=view)
+        return name
+
+    def _object(self, kind: type, *, view: bool) -> Json:
+        told, required, properties = docstrings(kind), [], {}
+        for each, annotation in _fields(kind):
+            name = _name(each)
+            schema = dict(self.of(annotation, view=view))
+            if each.name in told:
+                schema["description"] = told[each.name]
+            default = each.default
+            if not view and isinstance(default, str | int | float) and not isinstance(default, datetime):
+                schema["default"] = str(default) if isinstance(default, StrEnum) else default
+            properties[name] = schema
+            if (view and not each.metadata.get(SOMETIMES)) or (not view and default is attrs.NOTHING):
+                required.append(name)
+        schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        if required:
+            schema["required"] = required
+        if kind.__doc__ and not kind.__doc__.startswith("Method generated"):
+            schema["description"] = inspect.cleandoc(kind.__doc__)
+        return schema
+
+
+def _known(kind: Any) -> Json | None:
+    try:
+        found = SCHEMAS.get(kind)
+    except TypeError:  # what is unhashable is no key
+        return None
+    if found is None:
+        return None
+    told = docstrings(fields).get(getattr(kind, "__name__", ""))
+    return found if told is None else {**found, "description": told}
+
+
+def _name(of: Any) -> str:
+    return camel(of.name.rstrip("_"))
+
+
+def _fields(kind: type) -> Iterator[tuple[Any, Any]]:
+    hints = typing.get_type_hints(kind)
+    for each in attrs.fields(kind):
+        if each.init:
+            yield each, hints[each.name]
+
+
+def _without_null(schema: Json) -> Json:
+    """In a query string what is not given is absent."""
+    match schema:
+        case {"anyOf": [one, {"type": "null"}]}:
+            return dict(one)
+        case {"anyOf": [*several, {"type": "null"}]}:
+            return {"anyOf": several}
+        case _:
+            return schema
+
+
+@cache
+def docstrings(of: Any) -> dict[str, str]:
+    """The docstrings that stand below the fields of a class and its bases, or the names of a module."""
+    found: dict[str, str] = {}
+    for each in reversed(of.__mro__) if isinstance(of, type) else (of,):
+        if each is object or not (isinstance(each, types.ModuleType) or attrs.has(each)):
+            continue
+        tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(each)))
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else tree.body
+        for statement, below in itertools.pairwise(body):
+            match statement, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found[name] = inspect.cleandoc(text)
+    return found
