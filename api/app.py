@@ -23,6 +23,7 @@ from api import (
     keys,
     labels,
     loopback,
+    media,
     messages,
     pairing,
     presence,
@@ -34,6 +35,7 @@ from api import (
     supervision,
     webhooks,
 )
+from api.bulk import BulkConnection
 from api.errors import is_foreseen, problem_of
 from api.failures import kinds, place
 from api.metrics import endpoint as metrics
@@ -59,6 +61,7 @@ _ROUTES = (
     keys,
     labels,
     loopback,
+    media,
     messages,
     metrics,
     pairing,
@@ -90,6 +93,8 @@ def create_app(services: Services) -> "App":
 
 class App(QuartTrio):
     """Quart on Trio; requests and WebSockets get their Trace, and nothing they raise goes unanswered."""
+
+    asgi_http_class = BulkConnection
 
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
         if not scope["path"].startswith("/"):

@@ -39,9 +39,14 @@ async def _json_body() -> Any:
     raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
     if not raw:
         return {}
-    if mimetype and mimetype != "application/json" and not mimetype.endswith("+json"):
+    if not is_json(mimetype):
         raise ContentTypeUnsupported(mimetype[:100])
     return parse_json(raw)
+
+
+def is_json(mimetype: str) -> bool:
+    """Whether a media type is JSON's or one built on it, or none is given."""
+    return not mimetype or mimetype == "application/json" or mimetype.endswith("+json")
 
 
 def parse_json(raw: bytes | str) -> Any:

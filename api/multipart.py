@@ -10,9 +10,10 @@ from typing import Any, TypeVar, get_args
 import attrs
 from quart import request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Field, File, MultipartDecoder, NeedData
 
-from api.bodies import body_as, parse_json
+from api.bodies import body_as, is_json, parse_json
 from api.converter import camel, structure
 from api.fields import Upload
 from api.refusals import FieldError, InvalidJson, ValidationFailed
@@ -25,7 +26,12 @@ T = TypeVar("T", bound=attrs.AttrsInstance)
 
 
 async def body_or_form_as(kind: type[T]) -> T:
-    """The body, as JSON or, for a class with a `file`, as a form. Raises as `bodies.body_as` does."""
+    """The body, as JSON or, for a class with a `file`, as a form. Raises as `bodies.body_as` does.
+
+    For a class with FILE_ALONE a body that is neither is the file.
+    """
+    if getattr(kind, "FILE_ALONE", False) and not (request.mimetype == MULTIPART or is_json(request.mimetype)):
+        return structure({"file": await _file_alone()}, kind)
     if request.mimetype != MULTIPART or not takes_file(kind):
         return await body_as(kind)
     raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
@@ -37,6 +43,12 @@ async def body_or_form_as(kind: type[T]) -> T:
     if file is not None:
         given["file"] = file
     return structure(given, kind)
+
+
+async def _file_alone() -> Upload:
+    raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    _, said = parse_options_header(request.headers.get("content-disposition"))
+    return Upload(raw, said.get("filename"), request.mimetype)
 
 
 def takes_file(kind: Any) -> bool:
