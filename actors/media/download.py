@@ -10,14 +10,14 @@ import trio
 from attrs import define, field
 
 from actors.errors import MediaGone
-from actors.media.intake import told_type
+from actors.media.intake import plain_name, told_type
 from actors.media.room import Room
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.proto import e2e
 from actors.whatsapp.wrapping import media_part, unwrapped
-from runtime import Ref
-from storage.errors import WriteRefused
+from runtime import Ref, SupervisionError
+from storage.errors import DatabaseUnavailable, WriteRefused
 from storage.media import MediaFile, MediaSource, MediaStore
 from storage.reads import Reads
 from storage.rows import Json, Message, now
@@ -82,7 +82,7 @@ class Downloader:
 
     async def _keep(self, message: Message, part: Any, data: bytes) -> MediaFile:
         at = now()
-        name = getattr(part, "fileName", "") or None
+        name = plain_name(getattr(part, "fileName", ""))
         thumbnail = bytes(getattr(part, "JPEGThumbnail", b""))
         file = MediaFile(
             session_id=message.session_id,
@@ -97,15 +97,16 @@ class Downloader:
             expires_at=None if self.retention is None else at + self.retention,
         )
         await self.store.put(file, data)
-        written: Written = await self.writer.call(
-            UpdateMessage(
-                session_id=message.session_id,
-                id=message.id,
-                media_id=file.id,
-                events=(NewEvent("messages.media", _announced(message, file), at),),
-            ),
-            timeout=math.inf,
+        found = UpdateMessage(
+            session_id=message.session_id,
+            id=message.id,
+            media_id=file.id,
+            events=(NewEvent("messages.media", _announced(message, file), at),),
         )
+        try:
+            written: Written = await self.writer.call(found, timeout=math.inf)
+        except SupervisionError as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
         if not written.applied:
             await self.store.delete(message.session_id, file.id)
             raise WriteRefused("unknown_session")

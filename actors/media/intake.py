@@ -7,6 +7,7 @@ whose form it has; `width` and `height` in pixels, `seconds`, `waveform` in base
 import base64
 import hashlib
 import mimetypes
+import re
 from datetime import timedelta
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -28,6 +29,8 @@ UNKNOWN = "application/octet-stream"
 
 # What so many formats are made of that the bytes alone do not tell which one it is.
 _VAGUE = frozenset({UNKNOWN, "application/zip", "text/plain", "application/xml", "application/x-ole-storage"})
+
+_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,99}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,99}")
 
 _JOBS: dict[MediaKind, decoding.Job] = {
     MediaKind.IMAGE: decoding.Image(),
@@ -142,6 +145,21 @@ class Intake:
         async with self.room.of(limit):
             return await self._keep(session_id, await self._fetched(source.url, limit), file_name, mime_type)
 
+    async def portrait(self, session_id: str, source: Source) -> bytes:
+        """The picture of a profile, a square JPEG; it is not stored. Raises as `obtain` does."""
+        limit = self.limits.image
+        async with self.room.of(limit):
+            match source:
+                case FromStore(media_id=media_id):
+                    file = await self._stored(session_id, media_id)
+                    _check(file.size, limit)
+                    data = await self._content(file)
+                case FromUrl(url=url):
+                    data = (await self._fetched(url, limit)).data
+                case _:
+                    data = _given(source, limit)
+            return (await self._decoded(decoding.Portrait(), data)).data
+
     async def thumbnail(self, session_id: str, url: str) -> MediaFile:
         """A stored small JPEG of the picture at a URL, for the card of a link. Raises as `obtain` does."""
         limit = self.limits.image
@@ -228,7 +246,9 @@ def told_type(data: bytes, file_name: str | None, claimed: str | None) -> str:
     if sniffed not in _VAGUE:
         return sniffed
     guessed, packed = mimetypes.guess_type(file_name or "", strict=True)
-    return claimed or (None if packed else guessed) or sniffed
+    if claimed is not None and _TYPE.fullmatch(claimed):
+        return claimed
+    return sniffed if packed else guessed or sniffed
 
 
 def _check(size: int, limit: int) -> None:
@@ -236,11 +256,15 @@ def _check(size: int, limit: int) -> None:
         raise MediaTooLarge(f"{limit} bytes")
 
 
+def plain_name(name: str) -> str | None:
+    """A file's name without any path, fit to be stored and shown; None where nothing is left of it."""
+    name = "".join(character for character in PurePosixPath(name).name if character.isprintable())
+    return name[-200:] or None
+
+
 def _name_in(url: str) -> str | None:
     """The file's name, where a URL ends with one."""
-    name = PurePosixPath(unquote(urlsplit(url).path, errors="replace")).name
-    name = "".join(character for character in name if character.isprintable())
-    return name[-200:] or None
+    return plain_name(unquote(urlsplit(url).path, errors="replace"))
 
 
 def _details(converted: Converted, kind: MediaKind | None) -> Json:
