@@ -8,7 +8,7 @@ from attrs import frozen
 from actors.outgoing.target import Target
 from actors.whatsapp.proto import e2e
 from actors.whatsapp.secrets import SECRET
-from actors.whatsapp.wrapping import BESIDE, part_of, unwrapped
+from actors.whatsapp.wrapping import BESIDE, may_have, part_of, unwrapped
 
 _ELSEWHERE = ("@g.us", "@broadcast")
 # What is about another message needs no secret of its own: nobody can react to it.
@@ -70,9 +70,9 @@ def _place(message: Any) -> Any | None:
             message.ClearField("conversation")
             message.extendedTextMessage.text = value
             return message.extendedTextMessage.contextInfo
-        if "contextInfo" in value.DESCRIPTOR.fields_by_name:
+        if may_have(value, "contextInfo"):
             return value.contextInfo
-        if "message" not in value.DESCRIPTOR.fields_by_name:
+        if not may_have(value, "message"):
             return None
         message = value.message
     return None
@@ -95,6 +95,6 @@ def quotable(quoted: Target) -> Any:
     part = part_of(said)
     if part is None:
         return e2e.Message(conversation=quoted.row.text or "")
-    if not isinstance(part[1], str | bytes) and "contextInfo" in part[1].DESCRIPTOR.fields_by_name:
+    if may_have(part[1], "contextInfo"):
         part[1].ClearField("contextInfo")
     return said

@@ -4,10 +4,12 @@ import base64
 import time
 from typing import Any, assert_never
 
+from actors.errors import NotSupported
 from actors.outgoing.content import AlbumHeader, Media, MediaKind
 from actors.outgoing.target import Target
 from actors.whatsapp import client as wa
 from actors.whatsapp.proto import e2e
+from actors.whatsapp.wrapping import may_have
 from storage.media import MediaFile
 
 
@@ -27,7 +29,10 @@ def upload_kind(kind: MediaKind) -> wa.MediaKind:
 
 
 def file_message(content: Media, file: MediaFile, uploaded: wa.Uploaded) -> Any:
-    """The message that shows a file which lies on the media host."""
+    """The message that shows a file which lies on the media host.
+
+    Raises NotSupported for what cannot be seen but once, where it is to be.
+    """
     message = e2e.Message()
     match content.kind:
         case MediaKind.IMAGE:
@@ -56,7 +61,7 @@ def file_message(content: Media, file: MediaFile, uploaded: wa.Uploaded) -> Any:
         case _:
             assert_never(content.kind)
     _put_file(part, file, uploaded)
-    if content.caption and "caption" in part.DESCRIPTOR.fields_by_name:
+    if content.caption and may_have(part, "caption"):
         part.caption = content.caption
     return _wrapped(message, part, content)
 
@@ -70,18 +75,19 @@ def _put_file(part: Any, file: MediaFile, uploaded: wa.Uploaded) -> None:
     part.fileLength = uploaded.file_length
     part.mediaKeyTimestamp = int(time.time())
     part.mimetype = file.mime_type
-    fields = part.DESCRIPTOR.fields_by_name
     for name in ("width", "height", "seconds"):
-        if name in fields and (value := file.details.get(name)):
+        if may_have(part, name) and (value := file.details.get(name)):
             setattr(part, name, value)
-    if file.thumbnail and "JPEGThumbnail" in fields:
+    if file.thumbnail and may_have(part, "JPEGThumbnail"):
         part.JPEGThumbnail = file.thumbnail
 
 
 def _wrapped(message: Any, part: Any, content: Media) -> Any:
     """In the envelope that phones expect round what is seen once, and round a document with a caption."""
     wrapped = e2e.Message()
-    if content.view_once and "viewOnce" in part.DESCRIPTOR.fields_by_name:
+    if content.view_once:
+        if not may_have(part, "viewOnce"):
+            raise NotSupported(reason="Only pictures, videos and audio can be sent to be seen once.")
         part.viewOnce = True
         sound = content.kind in {MediaKind.AUDIO, MediaKind.VOICE}
         envelope = wrapped.viewOnceMessageV2Extension if sound else wrapped.viewOnceMessageV2

@@ -5,7 +5,7 @@ from typing import Any
 from actors.outgoing.context import forward
 from actors.outgoing.target import Target
 from actors.whatsapp.proto import e2e
-from actors.whatsapp.wrapping import BESIDE, part_of
+from actors.whatsapp.wrapping import BESIDE, may_have, part_of
 
 _BOUND = frozenset(
     {
@@ -39,7 +39,7 @@ def forward_message(target: Target) -> Any:
         message.ClearField(name)
         message.extendedTextMessage.text = value
         value = message.extendedTextMessage
-    if "contextInfo" in value.DESCRIPTOR.fields_by_name:
+    if may_have(value, "contextInfo"):
         score = value.contextInfo.forwardingScore
         value.ClearField("contextInfo")
         value.contextInfo.forwardingScore = score

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .wrapping import media_part, part_of, unwrapped
+from .wrapping import may_have, media_part, part_of, unwrapped
 
 __all__ = ["edited", "words_of"]
 
@@ -35,7 +35,7 @@ def edited(before: Any, change: Any) -> Any:
     if media_part(before) is not None and not getattr(media_part(change), "directPath", ""):
         now.CopyFrom(before)
         part: Any = media_part(now)
-        if "caption" in part.DESCRIPTOR.fields_by_name:
+        if may_have(part, "caption"):
             part.caption = words_of(change)
     else:
         now.CopyFrom(change)

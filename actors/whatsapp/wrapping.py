@@ -2,7 +2,9 @@
 
 from typing import Any
 
-__all__ = ["BESIDE", "media_part", "part_of", "unwrapped"]
+from google.protobuf.message import Message as ProtobufMessage
+
+__all__ = ["BESIDE", "may_have", "media_part", "part_of", "unwrapped"]
 
 BESIDE = frozenset(
     {
@@ -27,6 +29,11 @@ def part_of(message: Any) -> tuple[str, Any] | None:
     )
 
 
+def may_have(value: Any, name: str) -> bool:
+    """Whether a part of a message has a field of this name; the bare text of one has none."""
+    return isinstance(value, ProtobufMessage) and name in value.DESCRIPTOR.fields_by_name
+
+
 def unwrapped(message: Any, *, view_once: bool = False) -> Any:
     """The message without its envelopes; what may be seen but once, or is said to be, is marked so inside.
 
@@ -35,7 +42,7 @@ def unwrapped(message: Any, *, view_once: bool = False) -> Any:
     inner = message
     for _ in range(_DEEPEST):
         part = part_of(inner)
-        if part is None or isinstance(part[1], str | bytes) or part[1].DESCRIPTOR.name not in _ENVELOPES:
+        if part is None or not may_have(part[1], "message") or part[1].DESCRIPTOR.name not in _ENVELOPES:
             break
         view_once = view_once or part[0] in _VIEW_ONCE
         inner = part[1].message
@@ -46,7 +53,7 @@ def unwrapped(message: Any, *, view_once: bool = False) -> Any:
     if message.HasField("messageContextInfo") and not found.HasField("messageContextInfo"):
         found.messageContextInfo.CopyFrom(message.messageContextInfo)
     part = part_of(found)
-    if view_once and part is not None and "viewOnce" in getattr(part[1], "DESCRIPTOR", found).fields_by_name:
+    if view_once and part is not None and may_have(part[1], "viewOnce"):
         part[1].viewOnce = True
     return found
 
@@ -54,4 +61,4 @@ def unwrapped(message: Any, *, view_once: bool = False) -> Any:
 def media_part(message: Any) -> Any | None:
     """The part of an unwrapped message that has a file on the media host; None when it has none."""
     part = part_of(message)
-    return part[1] if part is not None and getattr(part[1], "directPath", None) is not None else None
+    return part[1] if part is not None and may_have(part[1], "directPath") else None
