@@ -30,7 +30,8 @@ async def body_or_form_as(kind: type[T]) -> T:
 
     For a class with FILE_ALONE a body that is neither is the file.
     """
-    if getattr(kind, "FILE_ALONE", False) and not (request.mimetype == MULTIPART or is_json(request.mimetype)):
+    alone = request.mimetype != MULTIPART and not is_json(request.mimetype)
+    if alone and getattr(kind, "FILE_ALONE", False):
         return structure({"file": await _file_alone()}, kind)
     if request.mimetype != MULTIPART or not takes_file(kind):
         return await body_as(kind)
