@@ -8,8 +8,10 @@ import base64
 import hashlib
 import mimetypes
 import re
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from pathlib import PurePosixPath
+from typing import assert_never
 from urllib.parse import unquote, urlsplit
 
 from attrs import define, field, frozen
@@ -105,25 +107,15 @@ class Intake:
         Raises UrlForbidden, MediaFetchFailed, MediaTooLarge, MediaTypeUnsupported, MediaBusy, MediaNotFound,
         WriteRefused (no such session), DatabaseUnavailable.
         """
+        if isinstance(source, FromStore):
+            file = await self._stored(session_id, source.media_id)
+            if file.details.get("kind") == as_:
+                return file
+            mime_type = mime_type or file.mime_type
         limit = self.limits.of(as_)
-        match source:
-            case FromStore(media_id=media_id):
-                file = await self._stored(session_id, media_id)
-                if file.details.get("kind") == as_:
-                    return file
-                _check(file.size, limit)
-                async with self.room.of(file.size):
-                    taken = _Obtained(await self._content(file), file.source, file.file_name)
-                    return await self._convert(session_id, taken, as_, file_name, mime_type or file.mime_type)
-            case FromUrl(url=url):
-                async with self.room.of(limit):
-                    return await self._convert(
-                        session_id, await self._fetched(url, limit), as_, file_name, mime_type
-                    )
-            case FromBytes(data=data):
-                _check(len(data), limit)
-                taken = _Obtained(data, MediaSource.UPLOAD)
-                return await self._convert(session_id, taken, as_, file_name, mime_type)
+        async with self._room(source, limit):
+            taken = await self._taken(session_id, source, limit)
+            return await self._convert(session_id, taken, as_, file_name, mime_type)
 
     async def keep(
         self,
@@ -138,40 +130,44 @@ class Intake:
         Raises as `obtain` does.
         """
         limit = self.limits.largest
-        if isinstance(source, FromBytes):
-            _check(len(source.data), limit)
-            taken = _Obtained(source.data, MediaSource.UPLOAD)
+        async with self._room(source, limit):
+            taken = await self._taken(session_id, source, limit)
             return await self._keep(session_id, taken, file_name, mime_type)
-        async with self.room.of(limit):
-            return await self._keep(session_id, await self._fetched(source.url, limit), file_name, mime_type)
 
     async def portrait(self, session_id: str, source: Source) -> bytes:
         """The picture of a profile, a square JPEG; it is not stored. Raises as `obtain` does."""
         limit = self.limits.image
-        async with self.room.of(limit):
-            match source:
-                case FromStore(media_id=media_id):
-                    file = await self._stored(session_id, media_id)
-                    _check(file.size, limit)
-                    data = await self._content(file)
-                case FromUrl(url=url):
-                    data = (await self._fetched(url, limit)).data
-                case _:
-                    data = _given(source, limit)
-            return (await self._decoded(decoding.Portrait(), data)).data
+        async with self._room(source, limit):
+            taken = await self._taken(session_id, source, limit)
+            return (await self._decoded(decoding.Portrait(), taken.data)).data
 
     async def thumbnail(self, session_id: str, url: str) -> MediaFile:
         """A stored small JPEG of the picture at a URL, for the card of a link. Raises as `obtain` does."""
         limit = self.limits.image
         async with self.room.of(limit):
-            fetched = await self._fetched(url, limit)
-            converted = await self._decoded(decoding.Thumbnail(), fetched.data)
+            taken = await self._taken(session_id, FromUrl(url), limit)
+            converted = await self._decoded(decoding.Thumbnail(), taken.data)
         made = _Obtained(converted.data, MediaSource.FETCHED)
         return await self._store(session_id, made, None, converted.mime_type, _details(converted, None))
 
-    async def _fetched(self, url: str, limit: int) -> _Obtained:
-        fetched = await self.fetcher.fetch(url, limit=limit)
-        return _Obtained(fetched.data, MediaSource.FETCHED, _name_in(fetched.url))
+    def _room(self, source: Source, limit: int) -> AbstractAsyncContextManager[None]:
+        """Room for a file that is on its way; one that came with the request has had its own."""
+        return nullcontext() if isinstance(source, FromBytes) else self.room.of(limit)
+
+    async def _taken(self, session_id: str, source: Source, limit: int) -> _Obtained:
+        match source:
+            case FromStore(media_id=media_id):
+                file = await self._stored(session_id, media_id)
+                _check(file.size, limit)
+                return _Obtained(await self._content(file), file.source, file.file_name)
+            case FromUrl(url=url):
+                fetched = await self.fetcher.fetch(url, limit=limit)
+                return _Obtained(fetched.data, MediaSource.FETCHED, _name_in(fetched.url))
+            case FromBytes(data=data):
+                _check(len(data), limit)
+                return _Obtained(data, MediaSource.UPLOAD)
+            case _:
+                assert_never(source)
 
     async def _stored(self, session_id: str, media_id: str) -> MediaFile:
         file = await self.store.get(session_id, media_id)
