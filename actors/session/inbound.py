@@ -69,12 +69,6 @@ _RECEIPTS = {
     ReceiptKind.PLAYED_SELF: (False, MessageStatus.PLAYED),
 }
 
-_TIMES = {
-    ReceiptKind.DELIVERED: "delivered_at",
-    ReceiptKind.READ: "read_at",
-    ReceiptKind.PLAYED: "played_at",
-}
-
 
 def _receipt(session_id: str, event: ReceiptArrived) -> tuple[ContentWrite, ...]:
     if event.kind not in _RECEIPTS:
@@ -90,9 +84,10 @@ def _receipt(session_id: str, event: ReceiptArrived) -> tuple[ContentWrite, ...]
     updates: list[ContentWrite] = []
     if from_me:
         participant, _ = phone_first(event.sender, event.sender_alt)
-        times = {_TIMES[event.kind]: at}
         updates.append(
-            StoreReceipt(session_id=session_id, wa_ids=event.ids, participant=participant, **times)
+            StoreReceipt(
+                session_id=session_id, wa_ids=event.ids, participant=participant, status=status, at=at
+            )
         )
     for message_id in event.ids:
         key = Key(chat=chat, chat_alt=chat_alt, from_me=from_me, id=message_id)
