@@ -44,10 +44,14 @@ class TokenBucket:
         """Give back a token that was taken and not used."""
         self._full_at -= self.interval
 
-    def wait(self, now: float, tokens: int = 1) -> float:
-        """Seconds until so many tokens could have been taken one after the other; 0.0: they are there."""
-        wait = max(self._full_at, now) + (tokens - self.burst) * self.interval - now
+    def wait(self, now: float) -> float:
+        """Seconds until a token could be taken; 0.0: one is there."""
+        wait = self.ahead(now)
         return wait if wait > _ROUNDING else 0.0
+
+    def ahead(self, now: float) -> float:
+        """The same, below zero where there are more: by the time that these took to come."""
+        return max(self._full_at, now) + (1 - self.burst) * self.interval - now
 
     def remaining(self, now: float) -> int:
         """Tokens that could be taken now, one after the other."""

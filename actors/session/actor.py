@@ -287,6 +287,8 @@ class SessionActor(Actor):
                 self.nursery.start_soon(self._answer_when, keeping, self.defer())
             case ask.QueueChanged():
                 self._sending.outbox.changed()
+            case ask.GetPace():
+                return self._sending.pace.of_queue(trio.current_time())
             case ask.Send():
                 self._sending.admit()
                 self._sending.enqueue(request, self.defer())

@@ -137,6 +137,23 @@ class QueueChanged:
 
 
 @frozen
+class GetPace:
+    """Answers the session's QueuePace."""
+
+
+@frozen(kw_only=True)
+class QueuePace:
+    """How fast a queue moves while its session is connected."""
+
+    first: float  # seconds until one message may go; below zero: more than one may at once
+    interval: float  # seconds from one to the next
+
+    def wait(self, position: int) -> float:
+        """Seconds until the turn of the message at this position, 0 the first."""
+        return max(0.0, self.first + position * self.interval)
+
+
+@frozen
 class Perform:
     """Do something with the connected client, in a task of the session's own; answers what `act` returns.
 
@@ -195,6 +212,7 @@ SessionRequest = (
     | Send
     | SendMany
     | QueueChanged
+    | GetPace
     | Perform
     | CheckContacts
     | MarkRead

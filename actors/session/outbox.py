@@ -12,8 +12,8 @@ import trio
 from attrs import define, field
 
 from actors.errors import QueueFull
-from actors.limiter import TokenBucket
 from actors.session.messages import Queued
+from actors.session.pace import Pace
 from actors.session.queued import EXPIRED, give_up, interrupted
 from runtime import Ref
 from storage.errors import DatabaseUnavailable
@@ -45,40 +45,45 @@ class Outbox:
     _idle_until: datetime | None = field(init=False, default=None)
     """Before this nothing is due, unless something changes; None: unknown."""
 
-    async def add(self, message: StoreMessage, bucket: TokenBucket) -> Queued:
-        """Store a message; when it is likely to be sent at the bucket's rate.
+    async def add(self, message: StoreMessage, pace: Pace) -> Queued:
+        """Store a message; when it is likely to be sent at this pace.
 
         Raises QueueFull, DatabaseUnavailable, WriteRefused.
         """
-        (queued,) = await self._add((message,), message, bucket)
+        (queued,) = await self._add((message,), message, pace)
         return queued
 
     async def add_batch(
-        self, messages: tuple[StoreMessage, ...], batch_id: str, bucket: TokenBucket
+        self, messages: tuple[StoreMessage, ...], batch_id: str, pace: Pace
     ) -> tuple[Queued, ...]:
         """The same for the messages of a batch, all or none."""
         batch = Batch(id=batch_id, session_id=self.session_id, total=len(messages))
-        return await self._add(messages, StoreBatch(batch=batch, messages=messages), bucket)
+        return await self._add(messages, StoreBatch(batch=batch, messages=messages), pace)
 
     async def _add(
-        self, messages: tuple[StoreMessage, ...], write: StoreMessage | StoreBatch, bucket: TokenBucket
+        self, messages: tuple[StoreMessage, ...], write: StoreMessage | StoreBatch, pace: Pace
     ) -> tuple[Queued, ...]:
         self._storing += len(messages)
         try:
             if await self.reads.queue.count(self.session_id) + self._storing > self.most:
-                raise QueueFull(session_id=self.session_id, retry_after=max(1.0, bucket.interval))
+                raise QueueFull(session_id=self.session_id, retry_after=max(1.0, pace.bucket.interval))
             await self.writer.call(write, timeout=math.inf)
         finally:
             self._storing -= len(messages)
         self.changed()
         now = datetime.now(UTC)
-        rows = [each.message for each in messages]
-        positions = await self.reads.queue.positions(self.session_id, [row.id for row in rows], now)
-        return tuple(self._queued(row, positions.get(row.id, 0), now, bucket) for row in rows)
+        ids = [each.message.id for each in messages]
+        positions = await self.reads.queue.positions(self.session_id, ids, now)
+        moving = pace.of_queue(trio.current_time())
 
-    def _queued(self, row: Message, position: int, now: datetime, bucket: TokenBucket) -> Queued:
-        eta = now + timedelta(seconds=bucket.wait(trio.current_time(), position + 1))
-        return Queued(message_id=row.id, chat=row.chat, position=position, eta=max(eta, row.send_at or eta))
+        def queued(row: Message) -> Queued:
+            position = positions.get(row.id, 0)  # it may have been sent already
+            turn = now + timedelta(seconds=moving.wait(position))
+            return Queued(
+                message_id=row.id, chat=row.chat, position=position, eta=max(turn, row.send_at or turn)
+            )
+
+        return tuple(queued(each.message) for each in messages)
 
     def changed(self) -> None:
         """Messages were queued, changed or cancelled: look again."""

@@ -11,6 +11,7 @@ import math
 from attrs import define, field
 
 from actors.limiter import TokenBucket
+from actors.session.messages import QueuePace
 
 
 @define(eq=False)
@@ -49,6 +50,11 @@ class Pace:
         if self._due is not None:
             self._due = None
             self.bucket.refund()
+
+    def of_queue(self, now: float) -> QueuePace:
+        """How fast the queue moves from now on, alone."""
+        held = 0.0 if self._due is None else self.bucket.interval
+        return QueuePace(first=self.bucket.ahead(now) - held, interval=self.bucket.interval)
 
     def change(self, rate_per_minute: float, burst: int) -> None:
         """Go on at another rate, with a full bucket; the same rate changes nothing."""

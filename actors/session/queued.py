@@ -62,7 +62,7 @@ def give_up(message: Message, error: str) -> UpdateMessage:
 
 
 def put_off(message: Message, until: datetime) -> UpdateMessage:
-    """Send it later, if it still waits."""
+    """Send it then, if it still waits."""
     return UpdateMessage(
         session_id=message.session_id,
         id=message.id,
@@ -72,24 +72,28 @@ def put_off(message: Message, until: datetime) -> UpdateMessage:
     )
 
 
-def reword(message: Message, text: str) -> UpdateMessage:
-    """Have it say something else, if it still waits. Raises ValueError for what is no text."""
+def reword(message: Message, text: str, send_at: datetime | None = None) -> UpdateMessage:
+    """Have it say something else, if it still waits as it is; and send it then, where that is given.
+
+    Raises ValueError for what is no text.
+    """
     assert message.intent is not None  # it is queued
     intent = from_json(message.intent)
     if not isinstance(intent.content, Text):
-        raise ValueError(text)  # noqa: TRY004 - the message's kind, not a Python type
+        raise ValueError(message.type)  # noqa: TRY004 - the message's kind, not a Python type
     # What was shown below a link of the old text says nothing about the new one.
     intent = evolve(intent, content=Text(text=text))
-    _, text_, payload = described(intent)
+    _, said, payload = described(intent)
     return UpdateMessage(
         session_id=message.session_id,
         id=message.id,
         only_from=MessageStatus.QUEUED,
         unchanged_since=message.updated_at,
         intent=to_json(intent),
-        text=text_,
+        text=said,
         payload=payload,
-        events=(_update(message, MessageStatus.QUEUED, send_at=message.send_at),),
+        send_at=send_at,
+        events=(_update(message, MessageStatus.QUEUED, send_at=send_at or message.send_at),),
     )
 
 

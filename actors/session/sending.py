@@ -150,13 +150,13 @@ class Sending:
         And, at once, what `Account.own_jid` raises.
         """
         row = queue(send, self.account.session_id, self.account.own_jid())
-        return self.outbox.add(row, self.pace.bucket)
+        return self.outbox.add(row, self.pace)
 
     def keep_batch(self, sends: tuple[Send, ...], batch_id: str) -> Awaitable[tuple[Queued, ...]]:
         """The same for the messages of a batch, all or none."""
         own_jid = self.account.own_jid()
         rows = tuple(queue(send, self.account.session_id, own_jid, batch_id) for send in sends)
-        return self.outbox.add_batch(rows, batch_id, self.pace.bucket)
+        return self.outbox.add_batch(rows, batch_id, self.pace)
 
     def limit(self, limits: Limits) -> None:
         """Go on with other limits. At another rate the bucket starts full."""
