@@ -12,7 +12,7 @@ class DecodersConfig:
     workers: int = 2
     """Files decoded at once, each in a process of its own."""
     memory_mb: int = 512
-    """What a worker may take, beyond the 130 MB that its libraries map (35 of them resident)."""
+    """What a file may take in a worker, beyond the 65 MB that it takes for itself."""
     timeout: float = 60.0
     """For one file."""
     max_jobs: int = 100

@@ -2,7 +2,18 @@
 
 from attrs import field, frozen
 
-__all__ = ["Audio", "Converted", "Document", "Image", "Job", "Sticker", "Thumbnail", "Video", "Voice"]
+__all__ = [
+    "Audio",
+    "Converted",
+    "Document",
+    "Image",
+    "Job",
+    "Portrait",
+    "Sticker",
+    "Thumbnail",
+    "Video",
+    "Voice",
+]
 
 
 @frozen
@@ -53,11 +64,18 @@ class Thumbnail:
 
 
 @frozen
+class Portrait:
+    """The picture of a profile: a square JPEG out of the picture's middle, its sides at most `side` pixels."""
+
+    side: int = 640
+
+
+@frozen
 class Document:
     """A file of any kind, as it is: only its type is told from its bytes, nothing is decoded."""
 
 
-Job = Image | Video | Audio | Voice | Sticker | Thumbnail | Document
+Job = Image | Video | Audio | Voice | Sticker | Thumbnail | Portrait | Document
 
 
 @frozen(kw_only=True)

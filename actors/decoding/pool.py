@@ -6,7 +6,7 @@ from functools import partial
 import trio
 
 from .config import DecodersConfig
-from .errors import Busy, DecoderFailed, DecodingError, TooLarge, Undecodable
+from .errors import Busy, DecoderFailed, TooLarge, Undecodable
 from .jobs import Converted, Document, Job
 from .launch import MB, launch
 from .process import WorkerNotReady, WorkerProcess
@@ -31,7 +31,7 @@ class Decoders:
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus["Decoders"] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the workers. `started` when the first is warm; raises WorkerNotReady when it does not become so.
+        """Keep the workers. `started` when the first is warm; raises WorkerNotReady when it does not get so.
 
         Cancelling kills them; files in hand end in DecoderFailed.
         """
@@ -86,7 +86,7 @@ class Decoders:
         try:
             return await self._start()
         except (WorkerNotReady, OSError) as error:
-            log.error("decoder_not_started reason=%s", error)
+            log.warning("decoder_not_started reason=%s", error)
             raise self._busy() from error
 
     async def _start(self) -> WorkerProcess:
@@ -116,6 +116,7 @@ class Decoders:
         if not worker.retired:
             self.stats.restarts += 1
             log.warning("decoder_died pid=%s reason=%s", worker.pid, worker.reason)
+        await trio.sleep(RETRY)  # a file that comes meanwhile starts its own
         if self.stats.workers == 0:
             await self._warm()
 
@@ -123,8 +124,8 @@ class Decoders:
         """Have one worker ready, though nobody needs it yet."""
         try:
             self._idle.append(await self._start())
-        except (WorkerNotReady, OSError) as error:
-            log.error("decoder_not_started reason=%s", error)  # the next file tries again
+        except (WorkerNotReady, OSError, Busy) as error:
+            log.warning("decoder_not_started reason=%s", error)  # the next file tries again
 
     async def _work(self, worker: WorkerProcess, job: Job, data: bytes) -> Converted:
         stats = self.stats
@@ -138,12 +139,19 @@ class Decoders:
             raise
         except DecoderFailed as error:
             stats.failures += 1
-            log.warning("decoder_failed job=%s bytes=%s reason=%s", type(job).__name__, len(data), error.reason)
+            log.warning(
+                "decoder_failed job=%s bytes=%s reason=%s", type(job).__name__, len(data), error.reason
+            )
             raise
         finally:
             stats.busy -= 1
             stats.seconds += trio.current_time() - began
-            if worker.jobs >= self._config.max_jobs:
-                worker.retire()
-            elif worker.usable:
-                self._idle.append(worker)
+            if worker.usable:
+                self._put_back(worker)
+
+    def _put_back(self, worker: WorkerProcess) -> None:
+        # One was warmed while another was started on demand: then there is one too many.
+        if worker.jobs >= self._config.max_jobs or self.stats.workers > self._config.workers:
+            worker.retire()
+        else:
+            self._idle.append(worker)

@@ -60,7 +60,8 @@ class WorkerProcess:
         finally:
             self._process.kill()
             code = self._process.wait()
-            self.reason = self.reason or (signal.Signals(-code).name if code < 0 else f"exit code {code}")
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            self.reason = self.reason or f"it died ({how})"
             trio.lowlevel.notify_closing(pidfd)
             os.close(pidfd)
             self._stream.socket.close()
@@ -104,7 +105,8 @@ class WorkerProcess:
             pass  # the process tells why
         with trio.move_on_after(END_TIMEOUT):
             await self._ended.wait()
-        raise DecoderFailed(self.reason or "it closed its socket and lived on")
+        self.kill("it closed its socket and lived on")
+        raise DecoderFailed(self.reason or "it died")
 
     async def _receive(self) -> tuple[bytes, bytearray]:
         """The next frame's head and body. Raises GONE and BadReply."""

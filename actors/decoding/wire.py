@@ -2,8 +2,8 @@
 
     head length u32 | body length u32 | head | body
 
-The worker begins with an empty frame: it is ready. Then each request is answered by one reply. A worker may have
-been taken over by a file, so a reply is as hostile as that: it is bounded and checked, or it is no reply.
+The worker begins with an empty frame: it is ready. Then each request is answered by one reply. A worker may
+have been taken over by a file, so a reply is as hostile as that: it is bounded and checked, or it is none.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from .errors import DecoderFailed, DecodingError, TooLarge, Undecodable
-from .jobs import Audio, Converted, Document, Image, Job, Sticker, Thumbnail, Video, Voice
+from .jobs import Audio, Converted, Document, Image, Job, Portrait, Sticker, Thumbnail, Video, Voice
 
 __all__ = ["HEADER", "MAX_BODY", "MAX_HEAD", "BadReply", "reply_of", "request_of", "to_reply", "to_request"]
 
@@ -24,7 +24,7 @@ MAX_BODY = 256 * 1024 * 1024
 TEXT = 300  # characters of a reason
 
 _JOBS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Audio, Document, Image, Sticker, Thumbnail, Video, Voice)
+    kind.__name__: kind for kind in (Audio, Document, Image, Portrait, Sticker, Thumbnail, Video, Voice)
 }
 TYPES = frozenset({
     "audio/aac",
@@ -65,7 +65,10 @@ def to_reply(result: Converted | DecodingError, data: bytes) -> tuple[bytes, ...
         case Converted():
             told = attrs.asdict(result)
             same = told.pop("data") is data
-            parts = [b"" if same else result.data, *(told.pop(name) or b"" for name in ("thumbnail", "waveform"))]
+            parts = [
+                b"" if same else result.data,
+                *(told.pop(name) or b"" for name in ("thumbnail", "waveform")),
+            ]
             return _frame({"same": same, "lengths": [len(part) for part in parts]} | told, *parts)
         case TooLarge(what, limit):
             return _frame({"too_large": what, "limit": limit})
