@@ -158,7 +158,7 @@ async def _mark(session_id: str, messages: list[Message]) -> None:
     for message in messages:
         if message.from_me or message.wa_id is None:
             raise ValidationFailed((FieldError("id", "is a message of your own"),))
-        told[message.chat, message.sender, _is_voice(message)].append(message)
+        told[message.chat, message.sender, message.type == "voice"].append(message)
     for (chat, sender, voice), of_one in told.items():
         ids = tuple(str(message.wa_id) for message in of_one)
         await services().sessions.ref(session_id).call(MarkRead(chat, sender, ids), timeout=_ANSWER_WAIT)
@@ -180,11 +180,6 @@ def _marked(message: Message, status: MessageStatus) -> UpdateMessage:
     key = Key(chat=message.chat, chat_alt=None, from_me=False, id=message.public_id)
     event = NewEvent("messages.update", update_data(key, status, now()))
     return UpdateMessage(session_id=message.session_id, id=message.id, status=status, events=(event,))
-
-
-def _is_voice(message: Message) -> bool:
-    audio = message.payload.get("audioMessage")
-    return isinstance(audio, dict) and audio.get("ptt") is True
 
 
 # --- Changed ---------------------------------------------------------------------------------------------

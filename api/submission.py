@@ -5,7 +5,7 @@ from typing import assert_never
 from quart import request
 
 from actors.egress import UrlForbidden
-from actors.errors import MediaNotFound, MessageNotFound
+from actors.errors import MediaNotFound, MessageNotFound, MessageUnsuitable, NotSupported
 from actors.media.errors import MediaBusy, MediaFetchFailed, MediaTooLarge, MediaTypeUnsupported
 from actors.media.intake import FromBytes, FromStore, FromUrl, Source
 from actors.media.preview import link_in, preview
@@ -21,7 +21,7 @@ from api.trace import trace
 from storage.media import MediaFile
 from storage.rows import Message
 
-ABOUT = (*SENDING, MessageNotFound)
+ABOUT = (*SENDING, MessageNotFound, MessageUnsuitable, NotSupported)
 """What may go wrong with what is sent about another message."""
 
 FILES = (
@@ -127,11 +127,12 @@ async def obtained(session_id: str, attachment: Attachment) -> MediaFile:
     if (upload := attachment.upload) is not None:
         name, kind = name or upload.name, kind or upload.mime_type
     return await services().intake.obtain(
-        session_id, _source(attachment), attachment.kind, file_name=name, mime_type=kind
+        session_id, source_of(attachment), attachment.kind, file_name=name, mime_type=kind
     )
 
 
-def _source(attachment: Attachment) -> Source:
+def source_of(attachment: Attachment) -> Source:
+    """Where its file comes from."""
     match attachment:
         case Attachment(url=str(url)):
             return FromUrl(url)
