@@ -20,6 +20,7 @@ from api.access import Scope
 from api.fields import DEFAULT_LIMIT, Emoji, Limit, Name, Paragraph, ServerId, ServerIds, is_jid
 from api.operation import operation
 from api.performing import PERFORMING, perform
+from api.portraits import PORTRAYING, PortraitDraft, portrait
 from api.refusals import InvalidJid, NotPossible
 from storage.rows import Json
 
@@ -35,6 +36,7 @@ _UNCHANGEABLE = "The client library can make channels, and neither change nor de
 class NewChannel:
     name: Name
     description: Paragraph | None = None
+    picture: PortraitDraft | None = None
 
 
 @frozen(kw_only=True)
@@ -130,11 +132,12 @@ async def listing(session_id: str) -> ChannelsView:
     scope=Scope.SEND,
     body=NewChannel,
     answers={201: ChannelView},
-    errors=PERFORMING,
+    errors=(*PERFORMING, *PORTRAYING),
 )
 async def create(session_id: str, body: NewChannel) -> ChannelView:
     """Make a channel. WhatsApp's terms for those who make channels are accepted in the account's name."""
-    make = partial(wa.create, name=body.name, description=body.description or "", jpeg=None)
+    jpeg = None if body.picture is None else await portrait(session_id, body.picture)
+    make = partial(wa.create, name=body.name, description=body.description or "", jpeg=jpeg)
     return _view(await perform(session_id, "channel.create", make))
 
 

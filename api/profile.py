@@ -8,15 +8,18 @@ import attrs
 from attrs import frozen
 from quart import Blueprint, Response
 
+from actors.errors import PictureUnsuitable
 from actors.whatsapp import privacy as wa_privacy
 from actors.whatsapp import profile as wa
 from actors.whatsapp.client import Client
+from actors.whatsapp.errors import WhatsAppError
 from api.access import Scope
 from api.converter import camel
 from api.fields import About, Lifetime, MismatchError, ProfileName
 from api.operation import operation
 from api.pairing import QrFormat, render
 from api.performing import PERFORMING, perform
+from api.portraits import PORTRAYING, PortraitDraft, portrait
 from api.refusals import FieldError, NotPossible, ValidationFailed
 from api.services import services
 
@@ -102,6 +105,11 @@ class ProfilePictureView:
 
 
 @frozen(kw_only=True)
+class PictureSetView:
+    id: str
+
+
+@frozen(kw_only=True)
 class ProfileView:
     """What others see of the account; null is what is not set."""
 
@@ -171,6 +179,43 @@ async def patch(session_id: str, body: dict[str, Any]) -> ProfileView:
 async def put(session_id: str, body: dict[str, Any]) -> ProfileView:
     """The same as PATCH."""
     return await _change(session_id, body)
+
+
+@operation(
+    routes,
+    "PUT",
+    "/profile/picture",
+    scope=Scope.SETTINGS,
+    body=PortraitDraft,
+    answers={200: PictureSetView},
+    errors=(*PERFORMING, *PORTRAYING),
+)
+async def put_picture(session_id: str, body: PortraitDraft) -> PictureSetView:
+    """Set the account's picture; the middle of what is given, in any format, is shown."""
+    jpeg = await portrait(session_id, body)
+
+    async def set_picture(client: Client) -> str:
+        try:
+            return await wa.set_picture(client, jpeg)
+        except WhatsAppError as error:
+            if error.code == 406:
+                raise PictureUnsuitable from None
+            raise
+
+    return PictureSetView(id=await perform(session_id, "profile.picture", set_picture))
+
+
+@operation(
+    routes,
+    "DELETE",
+    "/profile/picture",
+    scope=Scope.SETTINGS,
+    answers={204: None},
+    errors=(NotPossible,),
+)
+async def delete_picture(**_: object) -> NoReturn:
+    """Take the account's picture away. Not possible."""
+    raise NotPossible("The client library cannot take the picture away; it can be replaced.")
 
 
 @operation(routes, "GET", "/profile/privacy", scope=Scope.READ, answers={200: PrivacyView}, errors=PERFORMING)
