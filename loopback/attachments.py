@@ -1,22 +1,28 @@
-"""Files in messages: a phone puts them encrypted on the media host, and fetches there what reaches it."""
+"""Files in messages: a phone puts them on the media host, and fetches there what reaches it."""
 
+import hashlib
 from typing import Any
 
 from attrs import frozen
 
 from loopback import proto
-from loopback.media import HOST, Media
-from loopback.signal.media import MediaKind, decrypt, encrypt
+from loopback.content import content_field, unwrapped
+from loopback.media import HOST, PLAIN, Media
+from loopback.signal.media import EncryptedMedia, MediaKind, decrypt, encrypt
 
-__all__ = ["KINDS", "Attachment", "message_with", "open_attachment"]
+__all__ = ["KINDS", "Attachment", "StoredFile", "file_in", "message_with", "open_attachment"]
 
 # By the word for it: how keys are derived, the folder on the media host, the field of the message.
 KINDS = {
     "image": (MediaKind.IMAGE, "image", "imageMessage"),
     "video": (MediaKind.VIDEO, "video", "videoMessage"),
     "audio": (MediaKind.AUDIO, "audio", "audioMessage"),
+    "voice": (MediaKind.AUDIO, "audio", "audioMessage"),
     "document": (MediaKind.DOCUMENT, "document", "documentMessage"),
+    "sticker": (MediaKind.IMAGE, "image", "stickerMessage"),
+    "videoNote": (MediaKind.VIDEO, "video", "ptvMessage"),
 }
+WITHOUT_CAPTION = {"audio", "voice", "sticker", "videoNote"}
 
 
 @frozen
@@ -28,27 +34,56 @@ class Attachment:
     mimetype: str
     file_name: str | None = None
     caption: str | None = None
+    view_once: bool = False
 
 
-def message_with(attachment: Attachment, media: Media) -> Any:
+@frozen
+class StoredFile:
+    """A file as a message tells of it."""
+
+    part: Any  # imageMessage and so on
+    keys: MediaKind
+    folder: str
+
+
+def message_with(attachment: Attachment, media: Media, *, in_channel: bool = False) -> Any:
     """The waE2E.Message that carries the file, which is on the media host by then."""
     keys, folder, field = KINDS[attachment.kind]
-    encrypted = encrypt(attachment.data, keys)
-    path = media.store(folder, encrypted.data)
+    if in_channel:
+        digest = hashlib.sha256(attachment.data).digest()
+        file = EncryptedMedia(attachment.data, b"", digest, b"", len(attachment.data))
+        folder = PLAIN + folder
+    else:
+        file = encrypt(attachment.data, keys)
+    path = media.store(folder, file.data)
     message = proto.e2e.Message()
     part = getattr(message, field)
     part.URL = f"https://{HOST}{path}"
     part.directPath = path
-    part.mediaKey = encrypted.media_key
-    part.fileSHA256 = encrypted.file_sha256
-    part.fileEncSHA256 = encrypted.file_enc_sha256
-    part.fileLength = encrypted.file_length
+    part.fileSHA256 = file.file_sha256
+    part.fileLength = file.file_length
     part.mimetype = attachment.mimetype
-    if attachment.caption and attachment.kind != "audio":
+    if not in_channel:
+        part.mediaKey, part.fileEncSHA256 = file.media_key, file.file_enc_sha256
+    if attachment.caption and attachment.kind not in WITHOUT_CAPTION:
         part.caption = attachment.caption
     if attachment.kind == "document":
         part.fileName = attachment.file_name or "file"
+    if attachment.kind == "voice":
+        part.PTT = True
+    if attachment.view_once:
+        part.viewOnce = True
+        wrapped = proto.e2e.FutureProofMessage(message=message)
+        return proto.e2e.Message(viewOnceMessageV2=wrapped)
     return message
+
+
+def file_in(message: Any) -> StoredFile | None:
+    """What a message tells of its file, None if it has none."""
+    inner = unwrapped(message)
+    field = content_field(inner)
+    found = next(((keys, folder) for keys, folder, name in KINDS.values() if name == field), None)
+    return StoredFile(getattr(inner, field), *found) if found is not None and field is not None else None
 
 
 def open_attachment(message: Any, media: Media) -> tuple[str, bytes]:
@@ -56,11 +91,12 @@ def open_attachment(message: Any, media: Media) -> tuple[str, bytes]:
 
     Raises LookupError when there is no file or the media host does not have it, SignalError if it is damaged.
     """
-    for keys, _, field in KINDS.values():
-        if message.HasField(field):
-            part = getattr(message, field)
-            data = media.at(part.directPath)
-            if data is None:
-                raise LookupError("the media host does not have the file")
-            return part.mimetype, decrypt(data, part.mediaKey, keys)
-    raise LookupError("there is no file in this message")
+    file = file_in(message)
+    if file is None:
+        raise LookupError("there is no file in this message")
+    data = media.at(file.part.directPath)
+    if data is None:
+        raise LookupError("the media host does not have the file")
+    if file.part.mediaKey:
+        data = decrypt(data, file.part.mediaKey, file.keys)
+    return file.part.mimetype, data

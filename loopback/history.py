@@ -24,6 +24,8 @@ class InboxMessage:
     text: str
     timestamp: int  # Unix seconds
     raw: bytes = b""  # the whole decrypted waE2E.Message
+    about: str = ""  # id of the message that this one changes, reacts to or votes in
+    choices: list[str] | None = None  # the options of a vote
 
 
 @define(eq=False)

@@ -177,10 +177,14 @@ class Messages:
             "participant_pn": sender.pn_jid,
             "addressing_mode": "lid",
         }
-        for device, enc in self._copies(message):
+        copies = [(device, [enc]) for device, enc in self._copies(message)]
+        if (again_for := message.jid("participant")) is not None:
+            copies = [(again_for, [])]
+        for device, encs in copies:
             if (owner := self._accounts.resolve(device)) is not None:
-                encs = [enc, *message.children("enc")]
-                self._put(sender, owner, device.device, message, encs, attrs, now)
+                self._put(
+                    sender, owner, device.device, message, [*encs, *message.children("enc")], attrs, now
+                )
 
     @staticmethod
     def _copies(message: Node) -> list[tuple[JID, Node]]:

@@ -85,6 +85,7 @@ class Network:
         self.channels = Channels(self.store, self.accounts, self.deliveries, self.media)
         self.posts = Posts(self.channels, self.deliveries)
         self.calls = Calls(self.deliveries)
+        self.settings = Settings(self.store, self.deliveries, self.media)
         self.trust = Trust(self.accounts, self.deliveries)
         self.profiles = Profiles(self.accounts, self.deliveries, self.trust)
         self.pictures = Pictures(self.accounts, self.groups, self.deliveries, self.media)
@@ -97,7 +98,7 @@ class Network:
             "usync": self.directory.answer,
             "w:g2": self._group_request,
             "w:m": self.media.answer,
-            "w:sync:app:state": Settings(self.store, self.deliveries).answer,
+            "w:sync:app:state": self.settings.answer,
             "privacy": self.profiles.privacy,
             "blocklist": self.profiles.blocklist,
             "disappearing_mode": self.profiles.disappearing_mode,
@@ -160,7 +161,9 @@ class Network:
             groups=self.groups,
             prekeys=self.prekeys,
             deliveries=self.deliveries,
-            post=Post(self.messages.accept, self.receipts.accept),
+            settings=self.settings,
+            media=self.media,
+            post=Post(self._submit, self.receipts.accept, self.trust.give),
             auto_read=auto_read,
         )
         self.phones[account.phone] = phone
@@ -355,6 +358,7 @@ class Network:
             device.greeted = True
             self.accounts.save(account)
             self.phones[account.phone].greet(device)
+            self.phones[account.phone].hand_over(device)
 
     def _take_message(self, connection: Connection, account: Account, device: Device, message: Node) -> None:
         if (fault := self.faults.strike(Kind.ACK_ERROR, account.phone)) is not None:
@@ -367,11 +371,15 @@ class Network:
             }
             connection.send(Node("ack", attrs))
             return
-        to = message.jid("to")
-        part = self.posts if to is not None and to.server == NEWSLETTER else self.messages
-        ack = part.accept(account, device.number, message)
+        ack = self._submit(account, device.number, message)
         if self.faults.strike(Kind.NO_ACK, account.phone) is None:
             connection.send(ack)
+
+    def _submit(self, account: Account, number: int, message: Node) -> Node:
+        """Bring a message of a client or phone to the part that passes it on; the acknowledgement."""
+        to = message.jid("to")
+        part = self.posts if to is not None and to.server == NEWSLETTER else self.messages
+        return part.accept(account, number, message)
 
 
 def _failure(fault: Fault) -> Node:

@@ -6,27 +6,35 @@ can be looked up, which is what tests and demonstrations are for.
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
-from loopback import proto
-from loopback.accounts import PHONE, Account, Accounts, Device
+from loopback import composing, proto, transfer
+from loopback.accounts import PHONE, Account, Accounts, Business, Device
 from loopback.addresses import Attrs
-from loopback.content import content_field, own_copy, stanza_type, text_of, with_distribution
+from loopback.answers import Refused
+from loopback.businesses import certificate
+from loopback.composing import Known
+from loopback.content import content_field, subject_of, text_of, unwrapped
 from loopback.deliveries import Deliveries, settling_key
 from loopback.groups import Groups
 from loopback.history import History, InboxMessage, SentMessage
 from loopback.keyring import Keyring
 from loopback.log import log
+from loopback.media import Media
+from loopback.outgoing import Outgoing
 from loopback.prekeys import Prekeys, bundle_nodes
+from loopback.reupload import answer_request
+from loopback.settings import Settings
 from loopback.signal import KeyPair, SignalError
 from loopback.signal.errors import DuplicateError
 from loopback.signal.keyshare import AppStateKey, key_share
-from loopback.signal.padding import pad, unpad
+from loopback.signal.padding import unpad
 from loopback.store import Store
-from loopback.wire.node import GROUP, JID, Node
+from loopback.synced import Synced
+from loopback.wire.node import BROADCAST, GROUP, JID, NEWSLETTER, STATUS, Node
 
 __all__ = ["Phone", "Post"]
 
@@ -36,7 +44,7 @@ MOST_RETRIES = 4
 
 
 @define(eq=False)
-class Settings:
+class Choices:
     """A phone's own choices, kept over a restart."""
 
     auto_read: bool
@@ -49,6 +57,8 @@ class Post:
 
     message: Callable[[Account, int, Node], Node]
     receipt: Callable[[Account, int, Node], Node]
+    trust: Callable[[Account, Account, int], None]
+    """Somebody was written to at a Unix second, and may answer."""
 
 
 class Phone:
@@ -63,6 +73,8 @@ class Phone:
         groups: Groups,
         prekeys: Prekeys,
         deliveries: Deliveries,
+        settings: Settings,
+        media: Media,
         post: Post,
         auto_read: bool = False,
     ) -> None:
@@ -70,16 +82,19 @@ class Phone:
         self._store = store
         self._accounts = accounts
         self._groups = groups
-        self._prekeys = prekeys
         self._deliveries = deliveries
+        self._media = media
         self._post = post
         self._keys = Keyring(store, account.phone)
-        settings = store.get("phone", account.phone, Settings)
-        if settings is None:
-            settings = Settings(auto_read, AppStateKey.generate(int(time.time() * 1000)))
-            store.put("phone", account.phone, settings)
+        self._outgoing = Outgoing(account, self._keys, prekeys)
+        choices = store.get("phone", account.phone, Choices)
+        if choices is None:
+            choices = Choices(auto_read, AppStateKey.generate(int(time.time() * 1000)))
+            store.put("phone", account.phone, choices)
             prekeys.deposit(account.lid_jid, self._keys.bundle())
-        self._settings = settings
+        self._choices = choices
+        self.synced = Synced(account, settings, choices.state_key)
+        """What the phone shares with its companions: archived, pinned and muted chats, names."""
         self.inbox = History(store, "inbox", account.phone, InboxMessage, INBOX)
         """What reached the phone."""
         self.sent = History(store, "sent", account.phone, SentMessage, SENT)
@@ -92,94 +107,114 @@ class Phone:
 
     @property
     def auto_read(self) -> bool:
-        return self._settings.auto_read
+        return self._choices.auto_read
 
     @auto_read.setter
     def auto_read(self, on: bool) -> None:
-        self._settings.auto_read = on
-        self._save_settings()
+        self._choices.auto_read = on
+        self._store.put("phone", self.account.phone, self._choices)
 
-    # --- Writing ------------------------------------------------------------------------------------------
+    # --- Writing: all raise LookupError for what is not there, Refused for what the network refuses --------
 
     def write(self, to: JID, message: Any) -> SentMessage:
-        """Send a waE2E.Message to a person or group. Raises LookupError for a chat that is not there."""
-        sent = SentMessage(
-            "3A" + secrets.token_hex(9).upper(), "", int(time.time()), message.SerializeToString()
-        )
-        group = self._groups.find(to)
-        if group is not None:
+        """Send a waE2E.Message to a person, group or channel, or to `status@broadcast`."""
+        now = int(time.time())
+        sent = SentMessage("3A" + secrets.token_hex(9).upper(), "", now, message.SerializeToString())
+        if (group := self._groups.find(to)) is not None:
             if self.account.lid not in group.members:
                 raise LookupError("this phone is not in the group")
             sent.to = str(group.jid)
-            stanza = self._group_stanza(group.jid, self._groups.members(group), sent)
+            stanza = self._outgoing.to_group(group.jid, self._groups.members(group), sent)
+        elif to.server == NEWSLETTER:
+            sent.to = str(to)
+            stanza = self._outgoing.to_channel(to, sent)
+        elif to.server == BROADCAST:
+            sent.to = str(STATUS)
+            people = map(self._accounts.by_lid, [self.account.lid, *self.account.contacts])
+            audience = [person for person in people if person is not None]
+            stanza = self._outgoing.to_group(STATUS, audience, sent)
         else:
             receiver = self._accounts.resolve(to)
             if receiver is None:
                 raise LookupError("this number is not registered")
             sent.to = str(receiver.lid_jid)
-            stanza = self._personal_stanza(receiver, sent)
-        self.sent.add(sent)
-        self._post.message(self.account, PHONE, stanza)
+            stanza = self._outgoing.to_person(receiver, sent)
+            if receiver is not self.account:
+                self._post.trust(self.account, receiver, now)
+        self.sent.add(sent)  # first: whoever cannot read it asks at once
+        error = self._post.message(self.account, PHONE, stanza).attr("error")
+        if error is not None:
+            raise Refused(int(error), "the network does not take the message")
         return sent
+
+    def react(self, message_id: str, emoji: str) -> SentMessage:
+        """React to a message; without an emoji no longer."""
+        known = self.known(message_id)
+        return self.write(known.chat, composing.reaction(known, emoji))
+
+    def edit(self, message_id: str, text: str) -> SentMessage:
+        """Give an own message another text."""
+        known = self.known(message_id)
+        if not known.from_me:
+            raise LookupError("somebody else wrote this message")
+        return self.write(known.chat, composing.edit(known, text))
+
+    def revoke(self, message_id: str) -> SentMessage:
+        """Take a message back, or as an admin somebody else's."""
+        known = self.known(message_id)
+        return self.write(known.chat, composing.revocation(known))
+
+    def vote(self, message_id: str, options: Sequence[str]) -> SentMessage:
+        """Vote in a poll; for nothing to take a vote back."""
+        known = self.known(message_id)
+        return self.write(known.chat, composing.vote(known, self.account.lid_jid, options))
+
+    # --- What it is and sets ------------------------------------------------------------------------------
+
+    def rename(self, name: str) -> None:
+        """Call oneself something else; others see it with the next message."""
+        self.account.name = name
+        self._accounts.save(self.account)
+        self.synced.name_self(name)
+
+    def name_contact(self, person: Account, full_name: str, first_name: str) -> None:
+        """Put somebody into the address book."""
+        self.account.contacts[person.lid] = full_name
+        self._accounts.save(self.account)
+        self.synced.name_contact(person, full_name, first_name)
+
+    def become_business(self, business: Business | None) -> None:
+        """Show a business, whose name the phone signs, or none any more."""
+        if business is not None:
+            business = evolve(business, certificate=certificate(business.name, self.identity))
+        self.account.business = business
+        self._accounts.save(self.account)
 
     def greet(self, device: Device) -> None:
         """Share the keys of the synced settings with a new companion."""
-        address = self.account.lid_jid.with_device(device.number)
-        enc = self._encrypt(address, key_share([self._settings.state_key]).SerializeToString())
-        if enc is None:
+        self._tell(device.number, key_share([self._choices.state_key]))
+
+    def hand_over(self, device: Device) -> None:
+        """Tell a new companion of the chats so far, if there are any."""
+        known = sorted(self.known_messages(), key=lambda message: message.timestamp)
+        if not known:
             return
-        attrs: Attrs = {
-            "to": address,
-            "id": "3A" + secrets.token_hex(9).upper(),
-            "type": "protocol",
-            "category": "peer",
-        }
-        self._post.message(self.account, PHONE, Node("message", attrs, enc))
+        chats = transfer.conversations(known, self.synced.chats(), self._accounts, self._groups)
+        self._tell(device.number, transfer.notice(chats, self._media))
+        people = {message.author for message in known if not message.from_me}
+        writers = [person for jid in people if (person := self._accounts.resolve(jid)) is not None]
+        self._tell(device.number, transfer.notice(transfer.names(writers), self._media))
 
-    def _personal_stanza(self, receiver: Account, sent: SentMessage) -> Node:
-        plaintexts = dict.fromkeys(receiver.device_jids, sent.raw)
-        plaintexts |= dict.fromkeys(self.account.device_jids, own_copy(receiver.lid_jid, sent.raw))
-        del plaintexts[self.account.lid_jid]
-        copies = [
-            Node("to", {"jid": device}, enc)
-            for device, plaintext in plaintexts.items()
-            if (enc := self._encrypt(device, plaintext)) is not None
-        ]
-        attrs: Attrs = {"to": receiver.lid_jid, "id": sent.id, "type": stanza_type(sent.raw)}
-        return Node("message", attrs, Node("participants", {}, copies))
+    def _tell(self, number: int, message: Any) -> None:
+        """Send a message of the phone's own to one companion."""
+        stanza = self._outgoing.to_companion(number, "3A" + secrets.token_hex(9).upper(), message)
+        if stanza is not None:
+            self._post.message(self.account, PHONE, stanza)
 
-    def _group_stanza(self, group: JID, members: list[Account], sent: SentMessage) -> Node:
-        audience = {
-            str(device)
-            for member in members
-            for device in member.device_jids
-            if device != self.account.lid_jid
-        }
-        distribution, lacking, data = self._keys.group_encrypt(str(group), pad(sent.raw), audience)
-        plaintext = with_distribution(proto.e2e.Message(), group, distribution)
-        copies = [
-            Node("to", {"jid": JID.parse(device)}, enc)
-            for device in sorted(lacking)
-            if (enc := self._encrypt(JID.parse(device), plaintext)) is not None
-        ]
-        shared = Node("enc", {"v": 2, "type": "skmsg"}, data)
-        attrs: Attrs = {"to": group, "id": sent.id, "type": stanza_type(sent.raw)}
-        return Node("message", attrs, [Node("participants", {}, copies), shared])
+    # --- Reading ------------------------------------------------------------------------------------------
 
-    def _encrypt(
-        self, device: JID, plaintext: bytes, *, anew: bool = False, count: int | None = None
-    ) -> Node | None:
-        """A ciphertext for one device, in a new session if `anew`; None if it deposited no keys."""
-        bundle = None
-        if anew or not self._keys.has_session(str(device)):
-            bundle = self._prekeys.take(device)
-            if bundle is None:
-                return None
-        kind, data = self._keys.encrypt(str(device), bundle, pad(plaintext))
-        return Node("enc", {"v": 2, "type": kind, "count": count}, data)
-
-    def read(self, message_id: str) -> None:
-        """The user reads a message, and whoever wrote it is told. Raises LookupError if it did not arrive."""
+    def read(self, message_id: str, *, played: bool = False) -> None:
+        """The user reads a message, or listens to it. Raises LookupError if it did not arrive."""
         message = self.find(message_id)
         writer = self._accounts.by_phone(message.sender)
         if writer is not None and not message.from_me:
@@ -188,6 +223,7 @@ class Phone:
                 message.id,
                 JID.parse(message.chat) if in_group else writer.lid_jid,
                 writer.lid_jid if in_group else None,
+                "played" if played else "read",
             )
 
     def find(self, message_id: str) -> InboxMessage:
@@ -197,8 +233,33 @@ class Phone:
                 return message
         raise LookupError("no such message has reached the phone")
 
-    def _read(self, message_id: str, chat: JID, author: JID | None) -> None:
-        attrs: Attrs = {"id": message_id, "type": "read", "to": chat, "participant": author}
+    def known(self, message_id: str) -> Known:
+        """A message that the phone got or sent. Raises LookupError."""
+        for known in self.known_messages():
+            if known.id == message_id:
+                return known
+        raise LookupError("the phone knows no such message")
+
+    def known_messages(self) -> Iterator[Known]:
+        """What the phone got and what it sent, each newest first."""
+        own = self.account.lid_jid
+        for got in reversed(self.inbox):
+            person = self._accounts.by_phone(got.sender)
+            peer = self._accounts.by_phone(got.chat)
+            chat = peer.lid_jid if peer is not None else JID.parse(got.chat)
+            author = person.lid_jid if person is not None else own
+            yield Known(got.id, chat, author, got.from_me, got.timestamp, got.raw)
+        for sent in reversed(self.sent):
+            yield Known(sent.id, JID.parse(sent.to), own, True, sent.timestamp, sent.raw)
+
+    def _read(self, message_id: str, chat: JID, author: JID | None, kind: str = "read") -> None:
+        hidden = self.account.privacy.get("readreceipts") == "none" and chat.server != GROUP
+        attrs: Attrs = {
+            "id": message_id,
+            "type": f"{kind}-self" if hidden else kind,
+            "to": chat,
+            "participant": author,
+        }
         self._post.receipt(self.account, PHONE, Node("receipt", attrs))
 
     # --- Receiving ----------------------------------------------------------------------------------------
@@ -254,11 +315,10 @@ class Phone:
                 return
             chat = JID.parse(message.deviceSentMessage.destinationJID)
             message = message.deviceSentMessage.message
-            field = content_field(message)
-        if field == "protocolMessage" and node.attr("category") == "peer":
-            if own and message.protocolMessage.HasField("appStateSyncKeyRequest"):
-                self.greet(self.account.devices[author.device])
+        if own and node.attr("category") == "peer":
+            self._serve(self.account.devices[author.device], node.attr("id") or "", message.protocolMessage)
             return
+        field = content_field(unwrapped(message))
         writer = self._accounts.resolve(author)
         if field is None or writer is None:
             return
@@ -271,10 +331,42 @@ class Phone:
             text=text_of(message),
             timestamp=int(node.attr("t") or 0),
             raw=message.SerializeToString(),
+            about=subject_of(message),
+            choices=self._choices_in(message, writer) if field == "pollUpdateMessage" else None,
         )
         self.inbox.add(entry)
         if self.auto_read and not own:
-            self._read(entry.id, sender.bare, author.bare if sender.server == GROUP else None)
+            in_group = sender.server in {GROUP, BROADCAST}
+            self._read(entry.id, sender.bare, author.bare if in_group else None)
+
+    def _choices_in(self, message: Any, voter: Account) -> list[str] | None:
+        try:
+            poll = self.known(subject_of(message))
+        except LookupError:
+            return None
+        author = self._accounts.resolve(poll.author)
+        if author is None:
+            return None
+        own, theirs = (author.lid_jid, author.pn_jid), (voter.lid_jid, voter.pn_jid)
+        return composing.choices(message, poll, own, theirs)
+
+    def _serve(self, device: Device, request: str, asked: Any) -> None:
+        """Give a companion what it asks its phone for: keys, or older messages."""
+        if asked.HasField("appStateSyncKeyRequest"):
+            self.greet(device)
+        wanted = asked.peerDataOperationRequestMessage.historySyncOnDemandRequest
+        if wanted.chatJID:
+            chat = self._accounts.resolve(JID.parse(wanted.chatJID))
+            jid = chat.lid_jid if chat is not None else JID.parse(wanted.chatJID)
+            messages = sorted(
+                (known for known in self.known_messages() if known.chat == jid),
+                key=lambda message: message.timestamp,
+            )
+            ids = [known.id for known in messages]
+            end = ids.index(wanted.oldestMsgID) if wanted.oldestMsgID in ids else len(ids)
+            older = messages[max(0, end - (wanted.onDemandMsgCount or transfer.FIRST)) : end]
+            part = transfer.on_demand(jid, older, self._accounts, self._groups)
+            self._tell(device.number, transfer.notice(part, self._media, request=request))
 
     def _confirm(self, node: Node, kind: str | None) -> None:
         attrs = _answer_attrs(node) | {"type": "peer_msg" if node.attr("category") == "peer" else kind}
@@ -298,39 +390,34 @@ class Phone:
     # --- Receipts -----------------------------------------------------------------------------------------
 
     def _receive_receipt(self, node: Node, sender: JID) -> None:
+        if node.attr("type") == "server-error":
+            self._reupload(node, sender)
+            return
         sent = next((s for s in reversed(self.sent) if s.id == node.attr("id")), None)
         reader_jid = node.jid("participant") or sender
         reader = self._accounts.resolve(reader_jid)
         if sent is None or reader is None:
             return
         if node.attr("type") == "retry":
-            self._send_again(node, sent, reader_jid)
+            retry = node.child("retry")
+            count = int(retry.attr("count") or 1) if retry is not None else 1
+            stanza = self._outgoing.again(reader_jid, sent, count)
+            if stanza is not None:
+                self._post.message(self.account, PHONE, stanza)
             return
         kind = node.attr("type") or "delivered"
         if all(known[:2] != (kind, reader.phone) for known in sent.receipts):
             sent.receipts.append((kind, reader.phone, int(node.attr("t") or 0)))
             self.sent.changed(sent)
 
-    def _send_again(self, node: Node, sent: SentMessage, device: JID) -> None:
-        """Somebody could not read a message: again, in a new session."""
-        retry = node.child("retry")
-        count = int(retry.attr("count") or 1) if retry is not None else 1
-        chat = JID.parse(sent.to)
-        raw = sent.raw
-        attrs: dict[str, Any] = {"id": sent.id, "type": stanza_type(raw), "to": device}
-        if chat.server == GROUP:
-            attrs |= {"to": chat, "participant": device}
-            if (distribution := self._keys.distribution(sent.to)) is not None:
-                raw = with_distribution(proto.e2e.Message.FromString(raw), chat, distribution)
-        elif device.user == self.account.lid:
-            attrs |= {"recipient": chat}
-            raw = own_copy(chat, raw)
-        enc = self._encrypt(device, raw, anew=True, count=count)
-        if enc is not None:
-            self._post.message(self.account, PHONE, Node("message", attrs, enc))
-
-    def _save_settings(self) -> None:
-        self._store.put("phone", self.account.phone, self._settings)
+    def _reupload(self, node: Node, companion: JID) -> None:
+        """A companion did not find a message's file on the media host."""
+        try:
+            message = self.known(node.attr("id") or "").message
+        except LookupError:
+            message = None
+        answer = answer_request(node, message, self._media, self.account.pn_jid)
+        self._deliveries.put(companion, answer)
 
     def _chat_name(self, chat: JID) -> str:
         account = self._accounts.resolve(chat)

@@ -3,13 +3,26 @@
 import time
 from collections.abc import Callable, Iterable
 
+from attrs import frozen
+
 from loopback.accounts import Account, Accounts
 from loopback.addresses import Attrs
 from loopback.connection import Connection
 from loopback.groups import Groups
 from loopback.wire.node import GROUP, JID, Node
 
-__all__ = ["Presence"]
+__all__ = ["Presence", "Typing"]
+
+
+@frozen
+class Typing:
+    """What somebody does in a chat, as last told."""
+
+    chat: str  # phone number, or the group's address
+    writer: str  # phone number
+    state: str  # composing or paused
+    media: str  # audio or text
+
 
 # Any other child ends the event loop of whatsmeow's users.
 TYPING = {"composing", "paused"}
@@ -25,6 +38,8 @@ class Presence:
         self._groups = groups
         self._connections = connections
         self._watchers: dict[str, dict[Connection, JID]] = {}  # lid of the watched
+        self._phones: set[str] = set()  # lids of those who look at their phones
+        self._typing: dict[str, dict[tuple[str, str], Typing]] = {}  # lid of who sees it; chat and writer
 
     def handle(self, connection: Connection, node: Node) -> None:
         """Take a `presence` stanza of a device."""
@@ -63,15 +78,39 @@ class Presence:
         for person in people:
             if person is None or person is account or account.lid in person.blocked:
                 continue
+            chat = account.phone if group is None else str(to)
+            seen = Typing(chat, account.phone, child.tag, child.attr("media") or "text")
+            self._typing.setdefault(person.lid, {})[chat, account.phone] = seen
             for connection in self._connections(person):
                 if connection is not own and connection.active:
                     connection.send(Node("chatstate", attrs, child))
+
+    def typing_seen(self, account: Account) -> list[Typing]:
+        """What others do in the account's chats, as last told."""
+        return list(self._typing.get(account.lid, {}).values())
+
+    def set_phone(self, account: Account, *, available: bool) -> None:
+        """Somebody begins or ends to look at their phone."""
+        if available == (account.lid in self._phones):
+            return
+        if available:
+            self._phones.add(account.lid)
+        else:
+            self._phones.discard(account.lid)
+        self._changed(account, available=available)
+
+    def available(self, account: Account) -> bool:
+        """Whether somebody is there, at the phone or at a companion."""
+        return account.lid in self._phones or any(c.available for c in self._connections(account))
 
     def _set(self, connection: Connection, *, available: bool) -> None:
         account = connection.account
         if account is None or connection.available == available:
             return
         connection.available = available
+        self._changed(account, available=available)
+
+    def _changed(self, account: Account, *, available: bool) -> None:
         if not available:
             account.last_seen = int(time.time())
             self._accounts.save(account)
@@ -82,7 +121,7 @@ class Presence:
         if not watcher.available:
             return
         attrs: Attrs = {"from": asked}
-        if not any(connection.available for connection in self._connections(watched)):
+        if not self.available(watched):
             account = watcher.account
             hidden = account is None or not watched.shows("last", account) or not watched.last_seen
             attrs |= {"type": "unavailable", "last": "deny" if hidden else watched.last_seen}

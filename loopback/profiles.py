@@ -110,13 +110,16 @@ class Profiles:
     def disappearing_mode(self, account: Account, device: Device, iq: Node) -> Node | None:
         """How long messages last in chats that are begun from now on (`disappearing_mode`)."""
         if (mode := iq.child("disappearing_mode")) is not None and iq.attr("type") == "set":
-            account.disappearing = int(mode.attr("duration") or 0)
-            account.disappearing_set = int(time.time())
-            self._accounts.save(account)
-            attrs: Attrs = {"duration": account.disappearing, "t": account.disappearing_set}
-            news = notification("disappearing_mode", account.pn_jid, Node("disappearing_mode", attrs))
-            self._deliveries.put_to_companions(account, news, but=device.number)
+            self.set_disappearing(account, int(mode.attr("duration") or 0), but=device.number)
         return None
+
+    def set_disappearing(self, account: Account, seconds: int, *, but: int | None = None) -> None:
+        """Change it; all companions hear of it but the one that did it."""
+        account.disappearing, account.disappearing_set = seconds, int(time.time())
+        self._accounts.save(account)
+        attrs: Attrs = {"duration": seconds, "t": account.disappearing_set}
+        news = notification("disappearing_mode", account.pn_jid, Node("disappearing_mode", attrs))
+        self._deliveries.put_to_companions(account, news, but=but)
 
     def contact_link(self, account: Account, device: Device, iq: Node) -> Node:
         """The link under which an account can be found (`w:qr`)."""

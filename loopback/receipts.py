@@ -14,6 +14,7 @@ DELIVERED = {"", "delivery", "inactive"}  # the last: delivered to a device that
 READ = {"read", "played"}
 READ_FOR_SELF = {"read-self", "played-self"}  # the sender is not to know
 RETRY = "retry"
+FILE_MISSING = "server-error"  # for the own phone: the media host does not have a message's file
 # Other types (own copies, peer messages, history) end here, and what is not known is not passed on: a type
 # that whatsmeow's users do not know ends their event loop.
 
@@ -71,6 +72,9 @@ class Receipts:
             recipient = receipt.jid("recipient")
             node = Node("receipt", {**attrs, "type": kind, "recipient": recipient}, content)
             self._deliveries.put(author.lid_jid.with_device(author_jid.device), node)
+        elif kind == FILE_MISSING and author is account:
+            about = {"from": account.lid_jid.with_device(number), "id": receipt.attr("id"), "t": now}
+            self._deliveries.put(account.lid_jid, Node("receipt", {**about, "type": kind}, content))
         if kind in READ | READ_FOR_SELF:
             about = {"from": to, "participant": account.lid_jid, "recipient": author.lid_jid}
             if not in_group:

@@ -1,12 +1,23 @@
 """What a control call gets instead of an answer (RFC 9457), and the reading of its body that leads there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
-__all__ = ["FLAG", "NUMBER", "OPTIONAL", "PHONE_NUMBER", "TEXT", "Field", "Invalid", "Problem", "read"]
+__all__ = [
+    "FLAG",
+    "NUMBER",
+    "OPTIONAL",
+    "PHONE_NUMBER",
+    "TEXT",
+    "Field",
+    "Invalid",
+    "Problem",
+    "one_of",
+    "read",
+]
 
 _PHONE: Final = re.compile(r"[1-9]\d{5,14}")
 
@@ -44,11 +55,14 @@ class Field:
     says: str
     required: bool = True
     pattern: re.Pattern[str] | None = None
+    negative: bool = False  # whether a number may be
     of: "Field | None" = None  # of each item, for a list
 
     def check(self, value: Any) -> None:
         """Raises Invalid."""
         if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
+            raise Invalid(self.says)
+        if isinstance(value, int | float) and value < 0 and not self.negative:
             raise Invalid(self.says)
         if isinstance(value, str) and self.pattern is not None and not self.pattern.fullmatch(value):
             raise Invalid(self.says)
@@ -65,7 +79,14 @@ FLAG: Final = Field(bool, "must be true or false")
 
 def OPTIONAL(field: Field) -> Field:  # noqa: N802 - reads as a kind of field in a route
     """The same, but it may be missing or null."""
-    return Field(field.kind, field.says, required=False, pattern=field.pattern, of=field.of)
+    return evolve(field, required=False)
+
+
+def one_of(words: Iterable[str]) -> Field:
+    """One of these words."""
+    known = list(words)
+    pattern = re.compile("|".join(map(re.escape, known)))
+    return Field(str, f"must be one of {', '.join(known)}", pattern=pattern)
 
 
 def read(body: object, fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -81,8 +102,6 @@ def read(body: object, fields: Mapping[str, Field]) -> dict[str, Any]:
             continue
         try:
             field.check(value)
-            if isinstance(value, int | float) and value < 0:
-                raise Invalid(field.says)  # noqa: TRY301
         except Invalid as invalid:
             errors.append({"path": name, "message": str(invalid)})
     if errors:
