@@ -10,8 +10,10 @@ from quart_trio import QuartTrio
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from api import (
+    account,
     albums,
     audit,
+    batches,
     calls,
     channels,
     chats,
@@ -28,6 +30,8 @@ from api import (
     pairing,
     presence,
     profile,
+    queue,
+    receipts,
     reference,
     sending,
     sessions,
@@ -48,8 +52,10 @@ BODY_TIMEOUT = 30  # seconds for a body to arrive
 CLIENT_GONE = 499  # in the log only: nobody was left to answer
 
 _ROUTES = (
+    account,
     albums,
     audit,
+    batches,
     calls,
     channels,
     chats,
@@ -67,6 +73,8 @@ _ROUTES = (
     pairing,
     presence,
     profile,
+    queue,
+    receipts,
     reference,
     sending,
     sessions,

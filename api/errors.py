@@ -85,6 +85,18 @@ _TABLE: dict[type[Exception], _Row] = {
     refusals.AnswerLost: _Row(
         504, "upstream_timeout", "The gateway stopped before it could answer", _UNKNOWN_EFFECT
     ),
+    refusals.NotQueued: _Row(
+        409, "not_queued", "It does not wait", "The message is {status}: only one that waits can be changed."
+    ),
+    refusals.NotRetryable: _Row(
+        409,
+        "not_retryable",
+        "It cannot be sent again",
+        "Only a message of your own that failed, or whose outcome is unknown, can be sent again.",
+    ),
+    refusals.BatchCancelled: _Row(
+        409, "batch_cancelled", "The batch is cancelled", "A cancelled batch neither pauses nor goes on."
+    ),
     refusals.NotPossible: _Row(501, "not_possible", "Not possible", "{reason}"),
     UrlForbidden: _Row(
         422, "url_forbidden", "This URL may not be requested", "The URL may not be requested: {reason}."

@@ -108,6 +108,25 @@ class RangeOutside(Refusal):
 
 
 @frozen
+class NotQueued(Refusal):
+    """The message does not wait to be sent (any more)."""
+
+    status: str
+
+
+@frozen
+class NotRetryable(Refusal):
+    """The message neither failed nor is its outcome unknown, or it was not sent from here."""
+
+    status: str
+
+
+@frozen
+class BatchCancelled(Refusal):
+    """The batch was cancelled: it neither pauses nor goes on."""
+
+
+@frozen
 class NotPossible(Refusal):
     """WhatsApp's client library has no way to do this; `reason` says what it lacks."""
 
