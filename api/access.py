@@ -113,7 +113,7 @@ async def key_for(plain: str | None, scope: Scope | None, address: str | None) -
         trace().key_prefix = found.prefix
     at = now()
     key = check_key(found, scope=scope, address=address, at=at)
-    trace().key_id = key.id
+    trace().key = key
     if key.last_used_at is None or at - key.last_used_at > USED_RESOLUTION:
         # Not worth waiting for: a writer that has no room must not keep out who comes to see why.
         with trio.move_on_after(USED_PATIENCE), suppress(MailboxFull):

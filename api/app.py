@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from api import (
     account,
     albums,
-    audit,
+    auditlog,
     batches,
     calls,
     channels,
@@ -54,7 +54,7 @@ CLIENT_GONE = 499  # in the log only: nobody was left to answer
 _ROUTES = (
     account,
     albums,
-    audit,
+    auditlog,
     batches,
     calls,
     channels,

@@ -6,14 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
-from attrs import define, frozen
-from quart import Blueprint, Response
+from attrs import define
 
-from api.access import Scope, admit, client_address
-from api.answers import answer
-from api.bodies import query_as
+from api.access import client_address
 from api.errors import problem_of
-from api.fields import DEFAULT_LIMIT, Limit, Names
 from api.services import services
 from api.trace import trace
 from runtime import SupervisionError
@@ -23,8 +19,6 @@ from storage.rows import AuditEntry, Json
 from storage.writes import Insert
 
 log = logging.getLogger("api.audit")
-
-routes = Blueprint("audit", __name__)
 
 CLIENT_GONE = "client_gone"
 """The outcome of what went on when the client did not wait for it any more."""
@@ -67,12 +61,11 @@ async def _record_at_last(action: str, act: Act, outcome: str) -> None:
 
 async def _record(action: str, act: Act, outcome: str) -> None:
     notes = trace()
-    assert notes.key_id is not None
-    assert notes.key_prefix is not None
+    assert notes.key is not None
     entry = AuditEntry(
         id=new_id("aud"),
-        key_id=notes.key_id,
-        key_prefix=notes.key_prefix,
+        key_id=notes.key.id,
+        key_prefix=notes.key.prefix,
         address=client_address(),
         request_id=notes.request_id,
         action=action,
@@ -85,43 +78,9 @@ async def _record(action: str, act: Act, outcome: str) -> None:
         action,
         act.target or "-",
         outcome,
-        notes.key_prefix,
+        notes.key.prefix,
         notes.request_id,
     )
     # Shielded: who goes away now must not go unrecorded. The call has its own time-out.
     with trio.CancelScope(shield=True):
         await services().writer.call(Insert(entry))
-
-
-@frozen(kw_only=True)
-class _Listing:
-    action: Names | None = None
-    target: str | None = None
-    cursor: str | None = None
-    limit: Limit = DEFAULT_LIMIT
-
-
-@routes.get("/api/audit")
-async def listing() -> Response:
-    """What was done, newest first, a page at a time."""
-    await admit(Scope.ADMIN)
-    asked = query_as(_Listing)
-    page = await services().reads.audit(
-        action=asked.action, target=asked.target, cursor=asked.cursor, limit=asked.limit
-    )
-    return answer({"entries": [entry_view(entry) for entry in page.items], "cursor": page.cursor})
-
-
-def entry_view(entry: AuditEntry) -> Json:
-    """An entry as clients see it."""
-    return {
-        "id": entry.id,
-        "at": entry.at,
-        "key": {"id": entry.key_id, "prefix": entry.key_prefix},
-        "address": entry.address,
-        "action": entry.action,
-        "target": entry.target,
-        "outcome": entry.outcome,
-        "detail": entry.detail,
-        "requestId": entry.request_id,
-    }

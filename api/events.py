@@ -1,21 +1,22 @@
 """`GET /api/events`: the event log by pages, or waiting for what comes next."""
 
 from contextlib import suppress
+from datetime import datetime
 
 import trio
 from attrs import frozen
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from actors.envelope import cursor_of, envelope
 from actors.hub import Listener, Subscribe, Unsubscribe
-from api.access import Scope, acting_on, admit
+from api.access import Scope
 from api.answers import answer
-from api.bodies import query_as
 from api.eventlog import Selection, chosen_sessions, page_after, position_after
 from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
-from api.routing import in_session
+from api.operation import operation
+from api.refusals import ValidationFailed
 from api.services import services
-from storage.rows import Event
+from storage.rows import Event, Json
 
 routes = Blueprint("events", __name__)
 
@@ -23,24 +24,55 @@ routes = Blueprint("events", __name__)
 @frozen(kw_only=True)
 class _Query:
     after: str = "0"
+    """A cursor, or with one session a `seq`; absent: from the beginning of the log."""
     sessions: Names | None = None
+    """Of these sessions only: their ids between commas."""
     events: Names | None = None
+    """Only events of these names, between commas."""
     limit: Limit = DEFAULT_LIMIT
     wait: Wait = NO_WAIT
+    """Seconds to wait for something to tell of."""
 
 
-@in_session(routes, "GET", "/events")
-async def listing(session_id: str | None = None) -> Response:
+@frozen(kw_only=True)
+class EventView:
+    """One entry of the log."""
+
+    session_id: str
+    event: str
+    data: Json
+    event_id: str
+    seq: int
+    """Grows without gaps within the session."""
+    occurred_at: datetime
+    cursor: str
+    """Its place in the whole log."""
+
+
+@frozen(kw_only=True)
+class EventsView:
+    events: list[EventView]
+    cursor: str
+    """Go on `after` it."""
+
+
+@operation(
+    routes,
+    "GET",
+    "/events",
+    across=True,
+    scope=Scope.READ,
+    query=_Query,
+    answers={200: EventsView},
+    errors=(ValidationFailed,),
+)
+async def listing(session_id: str | None, query: _Query) -> Response:
     """Events past `after`; without any, those that come within `wait` seconds."""
-    key = await admit(Scope.READ)
-    asked = query_as(_Query)
-    named = session_id or request.headers.get("x-session-id")
-    own = key.session_id if named is None else acting_on(key, session_id, request.headers.get("x-session-id"))
-    selection = Selection(sessions=chosen_sessions(own, asked.sessions), events=asked.events)
-    position = await position_after(asked.after, selection.sessions)
-    found = await page_after(position, selection, asked.limit)
-    if not found and asked.wait:
-        found = await _awaited(position, selection, asked)
+    selection = Selection(sessions=chosen_sessions(session_id, query.sessions), events=query.events)
+    position = await position_after(query.after, selection.sessions)
+    found = await page_after(position, selection, query.limit)
+    if not found and query.wait:
+        found = await _awaited(position, selection, query)
     reached = found[-1].position if found else position
     return answer({"events": [envelope(event) for event in found], "cursor": cursor_of(reached)})
 

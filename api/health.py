@@ -1,9 +1,12 @@
 """Whether the process lives, whether it can serve, and what it is."""
 
+from typing import Literal
+
+from attrs import frozen
 from quart import Blueprint, Response
 
-from api.access import admit
 from api.answers import answer
+from api.operation import At, operation
 from api.refusals import NotReady
 from api.services import services
 
@@ -25,8 +28,13 @@ async def ready() -> Response:
     return answer({"status": "ready"})
 
 
-@routes.get("/api/version")
-async def version() -> Response:
+@frozen(kw_only=True)
+class VersionView:
+    name: Literal["terzetto"] = "terzetto"
+    version: str
+
+
+@operation(routes, "GET", "/version", at=At.GATEWAY, scope=None, answers={200: VersionView})
+async def version() -> VersionView:
     """The version of this gateway, for any key."""
-    await admit(None)
-    return answer({"name": "terzetto", "version": services().version})
+    return VersionView(version=services().version)

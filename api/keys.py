@@ -1,34 +1,38 @@
 """API keys: made, listed, revoked, rotated. A key is shown once, when it is made; its SHA-256 is stored."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 from attrs import frozen
-from quart import Blueprint, Response, request
+from quart import Blueprint
 
 from actors.apikeys import MintedKey, mint
 from actors.directory import SESSION_SCOPES
 from actors.errors import SessionNotFound
-from api.access import Scope, acting_on, admit
-from api.answers import answer, no_content
+from api.access import Scope
 from api.audit import recorded
-from api.bodies import body_as, query_as
+from api.converter import camel
 from api.fields import NO_GRACE, MismatchError, Name, Network, Seconds, SessionId
-from api.refusals import NotFound
-from api.routing import on_session
+from api.operation import Answer, At, operation
+from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services
-from storage.rows import Json, Key, now
+from api.trace import trace
+from storage.rows import Key, now
 from storage.writes import Insert, Update
 
 routes = Blueprint("keys", __name__)
 
 
 @frozen(kw_only=True)
-class _NewKey:
+class NewKey:
     name: Name
     session_id: SessionId | None = None
+    """Whose key it is; absent: a key of no session, which may name any."""
     scopes: tuple[Scope, ...] | None = None
+    """Absent: all that a key of its kind may have."""
     allowed_ips: tuple[Network, ...] = ()
+    """Addresses and networks that it may be used from; none: any."""
     expires_at: datetime | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -46,67 +50,164 @@ class _Listing:
 
 
 @frozen
-class _Rotation:
+class KeyRotation:
     grace_seconds: Seconds = NO_GRACE
+    """For how long the old key is still good."""
 
 
-@routes.post("/api/keys")
-async def create() -> Response:
+@frozen(kw_only=True)
+class ApiKeyView:
+    """What may be told of a key: never the key itself."""
+
+    id: str
+    session_id: str | None
+    name: str
+    prefix: str
+    """The visible beginning, to tell keys apart."""
+    scopes: tuple[str, ...]
+    allowed_ips: tuple[str, ...]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    """May lie ahead: a rotated key lives on for its grace time."""
+    created_at: datetime
+    last_used_at: datetime | None
+    """Exact to a minute."""
+
+
+@frozen(kw_only=True)
+class ApiKeysView:
+    keys: list[ApiKeyView]
+
+
+@frozen(kw_only=True)
+class ApiKeyMadeView:
+    key: ApiKeyView
+    api_key: str
+    """Shown only now."""
+
+
+@operation(
+    routes,
+    "POST",
+    "/keys",
+    at=At.GATEWAY,
+    scope=Scope.ADMIN,
+    body=NewKey,
+    answers={201: ApiKeyMadeView},
+    errors=(SessionNotFound,),
+)
+async def create(body: NewKey) -> Answer:
     """A new key: of a session, or of none, which may name any."""
-    await admit(Scope.ADMIN)
-    new = await body_as(_NewKey)
-    if new.session_id is not None and await services().reads.session(new.session_id) is None:
-        raise SessionNotFound(session_id=new.session_id)
-    scopes = new.scopes or (SESSION_SCOPES if new.session_id is not None else (Scope.ADMIN,))
-    minted = mint(name=new.name, session_id=new.session_id, scopes=tuple(map(str, scopes)))
-    row = attrs.evolve(minted.row, allowed_ips=new.allowed_ips, expires_at=new.expires_at)
+    if body.session_id is not None and await services().reads.session(body.session_id) is None:
+        raise SessionNotFound(session_id=body.session_id)
+    scopes = body.scopes or (SESSION_SCOPES if body.session_id is not None else (Scope.ADMIN,))
+    minted = mint(name=body.name, session_id=body.session_id, scopes=tuple(map(str, scopes)))
+    row = attrs.evolve(minted.row, allowed_ips=body.allowed_ips, expires_at=body.expires_at)
     async with recorded("key.create", row.id, sessionId=row.session_id, scopes=list(row.scopes)):
         await services().writer.call(Insert(row))
     return _shown_once(MintedKey(row, minted.plain))
 
 
-@routes.get("/api/keys")
-async def listing() -> Response:
+@operation(
+    routes, "GET", "/keys", at=At.GATEWAY, scope=Scope.ADMIN, query=_Listing, answers={200: ApiKeysView}
+)
+async def listing(query: _Listing) -> ApiKeysView:
     """All keys, or one session's, oldest first."""
-    await admit(Scope.ADMIN)
-    keys = await services().reads.keys(session_id=query_as(_Listing).session_id)
-    return answer({"keys": [key_view(key) for key in keys]})
+    keys = await services().reads.keys(session_id=query.session_id)
+    return ApiKeysView(keys=[_view(key) for key in keys])
 
 
-@routes.delete("/api/keys/<key_id>")
-async def revoke(key_id: str) -> Response:
+@frozen(kw_only=True)
+class KeyChanges:
+    name: Name | None = None
+    scopes: tuple[Scope, ...] | None = None
+    allowed_ips: tuple[Network, ...] | None = None
+    expires_at: datetime | None = None
+
+
+@operation(
+    routes,
+    "PATCH",
+    "/keys/<key_id>",
+    at=At.GATEWAY,
+    scope=Scope.ADMIN,
+    body=KeyChanges,
+    patch=True,
+    answers={200: ApiKeyView},
+    errors=(NotFound,),
+)
+async def change(key_id: str, body: dict[str, Any]) -> ApiKeyView:
+    """Change what is named; null sets back to the default."""
+    key = await _stored(key_id)
+    scopes = body.get("scopes") or (SESSION_SCOPES if key.session_id is not None else (Scope.ADMIN,))
+    if key.session_id is not None and Scope.ADMIN in scopes:
+        raise ValidationFailed((FieldError("scopes", "a session's key cannot have the scope admin"),))
+    defaults = {"name": key.name, "scopes": tuple(map(str, scopes)), "allowed_ips": (), "expires_at": None}
+    changes = {name: defaults[name] if new is None else new for name, new in body.items()}
+    if "scopes" in changes:
+        changes["scopes"] = defaults["scopes"]
+    if not changes:
+        return _view(key)
+    async with recorded("key.update", key.id, fields=sorted(map(camel, changes))):
+        await services().writer.call(Update(Key, key.id, changes))
+    return _view(await _stored(key_id))
+
+
+@operation(
+    routes,
+    "DELETE",
+    "/keys/<key_id>",
+    at=At.GATEWAY,
+    scope=Scope.ADMIN,
+    answers={204: None},
+    errors=(NotFound,),
+)
+async def revoke(key_id: str) -> None:
     """From now on this key is refused. It stays listed."""
-    await admit(Scope.ADMIN)
     key = await _stored(key_id)
     async with recorded("key.revoke", key.id):
         await _retire(key, grace=0)
-    return no_content()
 
 
-@routes.post("/api/keys/<key_id>/rotate")
-async def rotate(key_id: str) -> Response:
+@operation(
+    routes,
+    "POST",
+    "/keys/<key_id>/rotate",
+    at=At.GATEWAY,
+    scope=Scope.ADMIN,
+    body=KeyRotation,
+    answers={201: ApiKeyMadeView},
+    errors=(NotFound,),
+)
+async def rotate(key_id: str, body: KeyRotation) -> Answer:
     """A new key like this one, which is refused after `graceSeconds`."""
-    await admit(Scope.ADMIN)
-    return await _rotated(await _stored(key_id), await body_as(_Rotation))
+    return await _rotated(await _stored(key_id), body)
 
 
-@on_session(routes, "POST", "/keys/rotate")
-async def rotate_own(session_id: str | None = None) -> Response:
+@operation(
+    routes,
+    "POST",
+    "/keys/rotate",
+    at=At.ON_SESSION,
+    scope=Scope.SETTINGS,
+    body=KeyRotation,
+    answers={201: ApiKeyMadeView},
+    errors=(NotFound,),
+)
+async def rotate_own(session_id: str, body: KeyRotation) -> Answer:
     """Rotate a session's key: the calling one, or for an admin the oldest that is still good."""
-    caller = await admit(Scope.SETTINGS)
-    session_id = acting_on(caller, session_id, request.headers.get("x-session-id"))
-    rotation = await body_as(_Rotation)
-    if caller.session_id is not None:
-        return await _rotated(caller, rotation)
+    caller = trace().key
+    if caller is not None and caller.session_id is not None:
+        return await _rotated(caller, body)
     for key in await services().reads.keys(session_id=session_id):
         if key.revoked_at is None:
-            return await _rotated(key, rotation)
+            return await _rotated(key, body)
     if await services().reads.session(session_id) is None:
         raise SessionNotFound(session_id=session_id)
     raise NotFound("key", session_id)
 
 
-async def _rotated(old: Key, rotation: _Rotation) -> Response:
+async def _rotated(old: Key, rotation: KeyRotation) -> Answer:
     minted = mint(name=old.name, session_id=old.session_id, scopes=old.scopes)
     row = attrs.evolve(minted.row, allowed_ips=old.allowed_ips, expires_at=old.expires_at)
     async with recorded("key.rotate", old.id, newKeyId=row.id, graceSeconds=rotation.grace_seconds):
@@ -129,21 +230,21 @@ async def _stored(key_id: str) -> Key:
     return key
 
 
-def _shown_once(minted: MintedKey) -> Response:
-    return answer({"key": key_view(minted.row), "apiKey": minted.plain}, 201, {"cache-control": "no-store"})
+def _shown_once(minted: MintedKey) -> Answer:
+    made = ApiKeyMadeView(key=_view(minted.row), api_key=minted.plain)
+    return Answer(made, 201, {"cache-control": "no-store"})
 
 
-def key_view(key: Key) -> Json:
-    """What may be told of a key."""
-    return {
-        "id": key.id,
-        "sessionId": key.session_id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": key.scopes,
-        "allowedIps": key.allowed_ips,
-        "expiresAt": key.expires_at,
-        "revokedAt": key.revoked_at,
-        "createdAt": key.created_at,
-        "lastUsedAt": key.last_used_at,
-    }
+def _view(key: Key) -> ApiKeyView:
+    return ApiKeyView(
+        id=key.id,
+        session_id=key.session_id,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=key.scopes,
+        allowed_ips=key.allowed_ips,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+    )

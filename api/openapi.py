@@ -151,10 +151,14 @@ def _responses(declared: Operation, schemas: Schemas) -> dict[str, Json]:
     responses: dict[str, Json] = {}
     for status, kind in declared.answers.items():
         answer: Json = {"description": HTTPStatus(status).phrase}
-        if isinstance(kind, str):
-            answer["content"] = {kind: {}}
-        elif kind is not None:
-            answer["content"] = {"application/json": {"schema": schemas.of(kind, view=True)}}
+        content: Json = {}
+        for one in kind if isinstance(kind, tuple) else (kind,):
+            if isinstance(one, str):
+                content[one] = {}
+            elif one is not None:
+                content["application/json"] = {"schema": schemas.of(one, view=True)}
+        if content:
+            answer["content"] = content
         responses[str(status)] = answer
     problems: dict[int, dict[str, str]] = defaultdict(dict)
     for error in _errors(declared):

@@ -51,7 +51,8 @@ class Operation:
     """The body names what is to change, and nothing is required of it."""
     query: type | None
     answers: Mapping[int, Any]
-    """By status: an attrs class, `list[one]`, a media type as text for what is not JSON, or None: no body."""
+    """By status: an attrs class, `list[one]`, a media type as text for what is not JSON, a tuple of some of
+    these, or None: no body."""
     errors: tuple[type[Exception], ...]
     """What may go wrong besides what may with every route of its kind."""
     tag: str
@@ -130,7 +131,9 @@ def operation(
 
             if key is None:
                 return await execute()
-            owner = str(parts.get("session_id") or trace().key_id)
+            key_used = trace().key
+            assert key_used is not None  # it was admitted
+            owner = str(parts.get("session_id") or key_used.id)
             return await services().idempotency.once(owner, key, digest, execute, derive)
 
         for path in declared.rules:

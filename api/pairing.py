@@ -1,18 +1,21 @@
 """Linking a session to a phone: the QR code in five forms, or a code to type."""
 
 import io
+from datetime import datetime
 from enum import StrEnum
 
 import segno
 from attrs import frozen
 from quart import Blueprint, Response
 
+from actors.errors import AlreadyRunning, NoQr, PairingRefused
 from actors.session.messages import GetQr, PairWithCode, Qr
-from api.access import Scope, admit_to_session
+from api.access import Scope
 from api.answers import answer
-from api.bodies import body_as, query_as
+from api.audit import recorded
+from api.converter import unstructure
 from api.fields import Phone
-from api.routing import on_session
+from api.operation import At, operation
 from api.services import services
 
 routes = Blueprint("pairing", __name__)
@@ -35,34 +38,65 @@ class _QrQuery:
     format: QrFormat = QrFormat.PNG
 
 
+@frozen(kw_only=True)
+class QrView:
+    code: str
+    """The text inside the code."""
+    expires_at: datetime
+    """When WhatsApp replaces it by the next one."""
+
+
 @frozen
-class _PairingCode:
+class PairingPhone:
     phone: Phone
+    """The number of the phone that the code will be typed into."""
 
 
-@on_session(routes, "GET", "/qr")
-async def qr(session_id: str | None = None) -> Response:
-    """The code to scan now; `expires` says when WhatsApp replaces it."""
-    session_id = await admit_to_session(Scope.CONTROL, session_id)
-    asked = query_as(_QrQuery)
+@frozen(kw_only=True)
+class PairingCodeView:
+    code: str
+    """`XXXX-XXXX`."""
+
+
+@operation(
+    routes,
+    "GET",
+    "/qr",
+    at=At.ON_SESSION,
+    scope=Scope.CONTROL,
+    query=_QrQuery,
+    answers={200: (QrView, "image/png", "image/svg+xml", "text/plain")},
+    errors=(NoQr,),
+)
+async def qr(session_id: str, query: _QrQuery) -> Response:
+    """The code to scan now; the header `expires` says when WhatsApp replaces it."""
     current: Qr = await services().sessions.ref(session_id).call(GetQr())
-    if asked.format is QrFormat.JSON:
-        response = answer({"code": current.code, "expiresAt": current.expires_at})
+    if query.format is QrFormat.JSON:
+        response = answer(unstructure(QrView(code=current.code, expires_at=current.expires_at)))
     else:
-        body, content_type = render(current.code, asked.format)
+        body, content_type = render(current.code, query.format)
         response = Response(body, content_type=content_type)
     response.headers["cache-control"] = "no-store"
     response.expires = current.expires_at
     return response
 
 
-@on_session(routes, "POST", "/pairing-code")
-async def pairing_code(session_id: str | None = None) -> Response:
-    """A code to type into the phone with this number."""
-    session_id = await admit_to_session(Scope.CONTROL, session_id)
-    asked = await body_as(_PairingCode)
-    code: str = await services().sessions.ref(session_id).call(PairWithCode(asked.phone), timeout=_CODE_WAIT)
-    return answer({"code": code})
+@operation(
+    routes,
+    "POST",
+    "/pairing-code",
+    at=At.ON_SESSION,
+    scope=Scope.CONTROL,
+    body=PairingPhone,
+    answers={200: PairingCodeView},
+    errors=(PairingRefused, AlreadyRunning),
+)
+async def pairing_code(session_id: str, body: PairingPhone) -> PairingCodeView:
+    """A code to type into the phone with this number. A session that is stopped is started for it."""
+    asked = PairWithCode(body.phone)
+    async with recorded("session.pairing_code", session_id):
+        code: str = await services().sessions.ref(session_id).call(asked, timeout=_CODE_WAIT)
+    return PairingCodeView(code=code)
 
 
 def render(code: str, form: QrFormat) -> tuple[bytes, str]:

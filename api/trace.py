@@ -7,6 +7,8 @@ from typing import Any
 from attrs import define, field
 from quart import has_websocket_context, request, websocket
 
+from storage.rows import Key
+
 _SCOPE_KEY = "terzetto.trace"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -18,8 +20,8 @@ class Trace:
     request_id: str
     key_prefix: str | None = None
     """The visible beginning of the API key."""
-    key_id: str | None = None
-    """Of the key, once it was admitted."""
+    key: Key | None = None
+    """The key, once it was admitted."""
     claim_id: str | None = None
     """The claim of its Idempotency-Key, under which messages are stored."""
     code: str | None = field(default=None)

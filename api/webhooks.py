@@ -1,20 +1,19 @@
 """Webhooks: endpoints that are told of events, of one session or of all."""
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal
 
 from attrs import frozen
-from quart import Blueprint, Response, request
+from quart import Blueprint
 
 from actors.circuit import Circuit
+from actors.egress import UrlForbidden
 from actors.envelope import cursor_of, position_of
 from actors.errors import SessionNotFound
 from actors.signature import new_secret
-from api.access import Scope, acting_on, admit
-from api.answers import answer, no_content
+from api.access import Scope
 from api.audit import recorded
-from api.bodies import body_as, given_in_body, query_as
-from api.converter import unstructure
 from api.fields import (
     A_DAY,
     DEFAULT_LIMIT,
@@ -30,8 +29,8 @@ from api.fields import (
     WebUrl,
     moment,
 )
+from api.operation import Answer, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
-from api.routing import in_session
 from api.services import services
 from storage.ids import new_id
 from storage.rows import Delivery, DeliveryStatus, Json, Webhook, now
@@ -39,8 +38,14 @@ from storage.rows import Delivery, DeliveryStatus, Json, Webhook, now
 routes = Blueprint("webhooks", __name__)
 
 
+_declared = partial(operation, routes, across=True)
+"""With a key of no session that names none, webhooks are those of every session."""
+
+
 @frozen(kw_only=True)
-class _Filters:
+class WebhookFilters:
+    """Which events about messages and chats are told; all others are told in any case."""
+
     chats: Jids | None = None
     from_me: bool | None = None
     types: MessageTypes | None = None
@@ -50,44 +55,135 @@ class _Filters:
 class NewWebhook:
     url: WebUrl
     events: tuple[EventName, ...] = ()
-    filters: _Filters | None = None
+    """None: all."""
+    filters: WebhookFilters | None = None
     headers: HttpHeaders | None = None
+    """Go with each delivery."""
     secret: Secret | None = None
+    """Absent: one is made."""
     active: bool = True
 
 
 @frozen(kw_only=True)
-class _Changes:
+class WebhookChanges:
     url: WebUrl | None = None
     events: tuple[EventName, ...] | None = None
-    filters: _Filters | None = None
+    filters: WebhookFilters | None = None
     headers: HttpHeaders | None = None
     active: bool | None = None
 
 
 @frozen
-class _Rotation:
+class SecretRotation:
     grace_seconds: Seconds = A_DAY
+    """For how long the old secret signs too."""
 
 
 @frozen(kw_only=True)
-class _Stretch:
+class Replay:
     after: str
+    """A cursor or a time."""
     until: str | None = None
+    """A cursor or a time; absent: now."""
 
 
 @frozen(kw_only=True)
 class _Listing:
     status: Names | None = None
+    """Any of `failing`, `delivered` and `dead`, between commas."""
     cursor: str | None = None
     limit: Limit = DEFAULT_LIMIT
 
 
 @frozen(kw_only=True)
+class CircuitView:
+    """Open, an endpoint that failed so often is tried now and then only."""
+
+    state: Literal["open", "closed"]
+    failures: int
+    opened_at: datetime | None
+
+
+@frozen(kw_only=True)
+class ReplayView:
+    """What is yet to be delivered again."""
+
+    cursor: str
+    until: str
+
+
+@frozen(kw_only=True)
+class WebhookView:
+    """What may be told of a webhook: not its secrets, and of its headers only the names."""
+
+    id: str
+    session_id: str | None
+    """Null: it is told of every session."""
+    url: str
+    events: tuple[str, ...]
+    filters: Json
+    headers: list[str]
+    active: bool
+    cursor: str
+    """All up to it is acknowledged or given up."""
+    circuit: CircuitView
+    sessions_held: int
+    """So many sessions wait for an event of theirs to be acknowledged."""
+    replay: ReplayView | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@frozen(kw_only=True)
+class WebhooksView:
+    webhooks: list[WebhookView]
+
+
+@frozen(kw_only=True)
 class WebhookMadeView:
-    webhook: Json
+    webhook: WebhookView
     secret: str
     """Shown only now."""
+
+
+@frozen(kw_only=True)
+class ResponseView:
+    """What the endpoint answered."""
+
+    status: int
+    body: str
+    """Its first part."""
+
+
+@frozen(kw_only=True)
+class TestedView:
+    delivered: bool
+    error: str | None
+    latency_ms: int
+    response: ResponseView | None
+
+
+@frozen(kw_only=True)
+class DeliveryView:
+    """What became of an event. Its id is the event's, which the receiver has as `webhook-id`."""
+
+    id: str
+    session_id: str
+    event: str
+    status: DeliveryStatus
+    attempts: int
+    first_attempt_at: datetime
+    last_attempt_at: datetime
+    latency_ms: int
+    error: str | None
+    response: ResponseView | None
+
+
+@frozen(kw_only=True)
+class DeliveriesView:
+    deliveries: list[DeliveryView]
+    cursor: str | None
+    """Leads to the next page; null: this was the last."""
 
 
 async def add_webhook(owner: str | None, new: NewWebhook, position: int) -> WebhookMadeView:
@@ -108,131 +204,179 @@ async def add_webhook(owner: str | None, new: NewWebhook, position: int) -> Webh
     )
     async with recorded("webhook.create", row.id, sessionId=owner):
         stored = await services().webhooks.create(row)
-    return WebhookMadeView(webhook=webhook_view(stored), secret=stored.secret)
+    return WebhookMadeView(webhook=_view(stored), secret=stored.secret)
 
 
-@in_session(routes, "POST", "/webhooks")
-async def create(session_id: str | None = None) -> Response:
+@_declared(
+    "POST",
+    "/webhooks",
+    scope=Scope.SETTINGS,
+    body=NewWebhook,
+    answers={201: WebhookMadeView},
+    errors=(UrlForbidden,),
+)
+async def create(session_id: str | None, body: NewWebhook) -> Answer:
     """A new endpoint, told of what happens from now on; its secret is shown this once."""
-    owner = await _owner(Scope.SETTINGS, session_id)
-    new = await body_as(NewWebhook)
-    services().webhooks.egress.check_url(new.url)
-    if owner is not None and await services().reads.session(owner) is None:
-        raise SessionNotFound(session_id=owner)
-    made = await add_webhook(owner, new, await services().reads.last_position())
-    return answer(unstructure(made), 201, {"cache-control": "no-store"})
+    services().webhooks.egress.check_url(body.url)
+    if session_id is not None and await services().reads.session(session_id) is None:
+        raise SessionNotFound(session_id=session_id)
+    made = await add_webhook(session_id, body, await services().reads.last_position())
+    return Answer(made, 201, {"cache-control": "no-store"})
 
 
-@in_session(routes, "GET", "/webhooks")
-async def listing(session_id: str | None = None) -> Response:
+@_declared("GET", "/webhooks", scope=Scope.READ, answers={200: WebhooksView})
+async def listing(session_id: str | None) -> WebhooksView:
     """A session's endpoints; without a session, for an admin, all."""
-    owner = await _owner(Scope.READ, session_id)
-    rows = await services().reads.webhooks(session_id=owner)
-    return answer({"webhooks": [webhook_view(row) for row in rows]})
+    rows = await services().reads.webhooks(session_id=session_id)
+    return WebhooksView(webhooks=[_view(row) for row in rows])
 
 
-@in_session(routes, "GET", "/webhooks/<webhook_id>")
-async def get(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared("GET", "/webhooks/<webhook_id>", scope=Scope.READ, answers={200: WebhookView}, errors=(NotFound,))
+async def get(webhook_id: str, session_id: str | None) -> WebhookView:
     """One endpoint."""
-    return answer(webhook_view(await _stored(Scope.READ, session_id, webhook_id)))
+    return _view(await _stored(session_id, webhook_id))
 
 
-@in_session(routes, "PATCH", "/webhooks/<webhook_id>")
-async def patch(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "PATCH",
+    "/webhooks/<webhook_id>",
+    scope=Scope.SETTINGS,
+    body=WebhookChanges,
+    patch=True,
+    answers={200: WebhookView},
+    errors=(NotFound, UrlForbidden),
+)
+async def change(webhook_id: str, session_id: str | None, body: dict[str, Any]) -> WebhookView:
     """Change what is named; null sets back to the default."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
-    given = await given_in_body(_Changes)
-    if given.get("url") is not None:
-        services().webhooks.egress.check_url(given["url"])
-    if "filters" in given:
-        given["filters"] = _stored_filters(given["filters"])
+    row = await _stored(session_id, webhook_id)
+    if body.get("url") is not None:
+        services().webhooks.egress.check_url(body["url"])
+    if "filters" in body:
+        body["filters"] = _stored_filters(body["filters"])
     defaults: dict[str, Any] = {"url": row.url, "events": (), "headers": {}, "active": True}
-    changes = {name: defaults[name] if new is None else new for name, new in given.items()}
+    changes = {name: defaults[name] if new is None else new for name, new in body.items()}
     return await _changed("webhook.update", row, changes)
 
 
-@in_session(routes, "DELETE", "/webhooks/<webhook_id>")
-async def delete(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared("DELETE", "/webhooks/<webhook_id>", scope=Scope.SETTINGS, answers={204: None}, errors=(NotFound,))
+async def delete(webhook_id: str, session_id: str | None) -> None:
     """Tell this endpoint no more."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
+    row = await _stored(session_id, webhook_id)
     async with recorded("webhook.delete", row.id):
         await services().webhooks.delete(row.id)
-    return no_content()
 
 
-@in_session(routes, "POST", "/webhooks/<webhook_id>/pause")
-async def pause(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "POST",
+    "/webhooks/<webhook_id>/pause",
+    scope=Scope.SETTINGS,
+    answers={200: WebhookView},
+    errors=(NotFound,),
+)
+async def pause(webhook_id: str, session_id: str | None) -> WebhookView:
     """Tell this endpoint nothing for now; what happens meanwhile is kept for it."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
-    return await _changed("webhook.pause", row, {"active": False})
+    return await _changed("webhook.pause", await _stored(session_id, webhook_id), {"active": False})
 
 
-@in_session(routes, "POST", "/webhooks/<webhook_id>/resume")
-async def resume(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "POST",
+    "/webhooks/<webhook_id>/resume",
+    scope=Scope.SETTINGS,
+    answers={200: WebhookView},
+    errors=(NotFound,),
+)
+async def resume(webhook_id: str, session_id: str | None) -> WebhookView:
     """Go on where the endpoint was paused."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
-    return await _changed("webhook.resume", row, {"active": True})
+    return await _changed("webhook.resume", await _stored(session_id, webhook_id), {"active": True})
 
 
-@in_session(routes, "POST", "/webhooks/<webhook_id>/rotate-secret")
-async def rotate_secret(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "POST",
+    "/webhooks/<webhook_id>/rotate-secret",
+    scope=Scope.SETTINGS,
+    body=SecretRotation,
+    answers={200: WebhookMadeView},
+    errors=(NotFound,),
+)
+async def rotate_secret(webhook_id: str, session_id: str | None, body: SecretRotation) -> Answer:
     """A new secret; for `graceSeconds` the old one signs too, while the receiver changes over."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
-    rotation = await body_as(_Rotation)
-    until = now() + timedelta(seconds=rotation.grace_seconds)
+    row = await _stored(session_id, webhook_id)
+    until = now() + timedelta(seconds=body.grace_seconds)
     changes = {"secret": new_secret(), "previous_secret": row.secret, "previous_secret_until": until}
     stored = await _update("webhook.rotate_secret", row, changes)
-    made = WebhookMadeView(webhook=webhook_view(stored), secret=stored.secret)
-    return answer(unstructure(made), 200, {"cache-control": "no-store"})
+    made = WebhookMadeView(webhook=_view(stored), secret=stored.secret)
+    return Answer(made, 200, {"cache-control": "no-store"})
 
 
-@in_session(routes, "POST", "/webhooks/<webhook_id>/test")
-async def send_test(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "POST",
+    "/webhooks/<webhook_id>/test",
+    scope=Scope.SETTINGS,
+    answers={200: TestedView},
+    errors=(NotFound,),
+)
+async def send_test(webhook_id: str, session_id: str | None) -> TestedView:
     """Send a test event at once, and tell how that went."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
+    row = await _stored(session_id, webhook_id)
     async with recorded("webhook.test", row.id):
         outcome = await services().webhooks.test(row)
-    return answer(
-        {
-            "delivered": outcome.error is None,
-            "error": outcome.error,
-            "latencyMs": round(outcome.seconds * 1000),
-            "response": _response_view(outcome.status, outcome.body),
-        }
+    return TestedView(
+        delivered=outcome.error is None,
+        error=outcome.error,
+        latency_ms=round(outcome.seconds * 1000),
+        response=_response_view(outcome.status, outcome.body),
     )
 
 
-@in_session(routes, "POST", "/webhooks/<webhook_id>/replay")
-async def replay(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "POST",
+    "/webhooks/<webhook_id>/replay",
+    scope=Scope.SETTINGS,
+    body=Replay,
+    answers={202: WebhookView},
+    errors=(NotFound,),
+)
+async def replay(webhook_id: str, session_id: str | None, body: Replay) -> WebhookView:
     """Deliver a stretch of the log again, in the background and over restarts."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
-    asked = await body_as(_Stretch)
-    position = await _position("after", asked.after)
+    row = await _stored(session_id, webhook_id)
+    position = await _position("after", body.after)
     end = await services().reads.last_position()
-    until = end if asked.until is None else min(end, await _position("until", asked.until))
-    async with recorded("webhook.replay", row.id, after=asked.after, until=asked.until):
+    until = end if body.until is None else min(end, await _position("until", body.until))
+    async with recorded("webhook.replay", row.id, after=body.after, until=body.until):
         updated = await services().webhooks.replay(row.id, position, until)
         if updated is None:
             raise NotFound("webhook", row.id)
-    return answer(webhook_view(updated), 202)
+    return _view(updated)
 
 
-@in_session(routes, "GET", "/webhooks/<webhook_id>/deliveries")
-async def deliveries(webhook_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "GET",
+    "/webhooks/<webhook_id>/deliveries",
+    scope=Scope.READ,
+    query=_Listing,
+    answers={200: DeliveriesView},
+    errors=(NotFound,),
+)
+async def deliveries(webhook_id: str, session_id: str | None, query: _Listing) -> DeliveriesView:
     """What became of this endpoint's events, the last tried first; dead letters are among them."""
-    row = await _stored(Scope.READ, session_id, webhook_id)
-    asked = query_as(_Listing)
-    if asked.status is not None and not asked.status <= set(DeliveryStatus):
+    row = await _stored(session_id, webhook_id)
+    if query.status is not None and not query.status <= set(DeliveryStatus):
         raise ValidationFailed((FieldError("status", f"expected any of {', '.join(DeliveryStatus)}"),))
-    status = None if asked.status is None else frozenset(map(DeliveryStatus, asked.status))
-    page = await services().reads.deliveries(row.id, status=status, cursor=asked.cursor, limit=asked.limit)
-    return answer({"deliveries": [delivery_view(each) for each in page.items], "cursor": page.cursor})
+    status = None if query.status is None else frozenset(map(DeliveryStatus, query.status))
+    page = await services().reads.deliveries(row.id, status=status, cursor=query.cursor, limit=query.limit)
+    return DeliveriesView(deliveries=[_delivery_view(each) for each in page.items], cursor=page.cursor)
 
 
-@in_session(routes, "POST", "/webhooks/<webhook_id>/deliveries/<event_id>/redeliver")
-async def redeliver(webhook_id: str, event_id: str, session_id: str | None = None) -> Response:
+@_declared(
+    "POST",
+    "/webhooks/<webhook_id>/deliveries/<event_id>/redeliver",
+    scope=Scope.SETTINGS,
+    answers={200: DeliveryView},
+    errors=(NotFound,),
+)
+async def redeliver(webhook_id: str, event_id: str, session_id: str | None) -> DeliveryView:
     """Send an event once more, at once, and tell how that went."""
-    row = await _stored(Scope.SETTINGS, session_id, webhook_id)
+    row = await _stored(session_id, webhook_id)
     event = None
     if await services().reads.delivery(row.id, event_id) is not None:
         event = await services().reads.event(event_id)
@@ -240,7 +384,7 @@ async def redeliver(webhook_id: str, event_id: str, session_id: str | None = Non
         raise NotFound("delivery", event_id)
     async with recorded("webhook.redeliver", row.id, eventId=event_id):
         delivery = await services().webhooks.redeliver(row, event)
-    return answer(delivery_view(delivery))
+    return _delivery_view(delivery)
 
 
 async def _position(name: str, given: str) -> int:
@@ -256,7 +400,7 @@ async def _position(name: str, given: str) -> int:
     return await services().reads.position_at(at)
 
 
-def _stored_filters(filters: _Filters | None) -> Json:
+def _stored_filters(filters: WebhookFilters | None) -> Json:
     """Filters as the row keeps them: those that are set."""
     if filters is None:
         return {}
@@ -264,8 +408,8 @@ def _stored_filters(filters: _Filters | None) -> Json:
     return {name: value for name, value in given.items() if value is not None}
 
 
-async def _changed(action: str, row: Webhook, changes: dict[str, Any]) -> Response:
-    return answer(webhook_view(await _update(action, row, changes) if changes else row))
+async def _changed(action: str, row: Webhook, changes: dict[str, Any]) -> WebhookView:
+    return _view(await _update(action, row, changes) if changes else row)
 
 
 async def _update(action: str, row: Webhook, changes: dict[str, Any]) -> Webhook:
@@ -276,65 +420,58 @@ async def _update(action: str, row: Webhook, changes: dict[str, Any]) -> Webhook
         return updated
 
 
-async def _owner(scope: Scope, session_id: str | None) -> str | None:
-    """The session whose webhooks these are; None, for an admin who names none: those of all."""
-    key = await admit(scope)
-    named = request.headers.get("x-session-id")
-    if key.session_id is None and session_id is None and named is None:
-        return None
-    return acting_on(key, session_id, named)
-
-
-async def _stored(scope: Scope, session_id: str | None, webhook_id: str) -> Webhook:
-    owner = await _owner(scope, session_id)
+async def _stored(owner: str | None, webhook_id: str) -> Webhook:
     row = await services().reads.webhook(webhook_id)
     if row is None or (owner is not None and row.session_id != owner):
         raise NotFound("webhook", webhook_id)
     return row
 
 
-def webhook_view(row: Webhook) -> Json:
-    """What may be told of a webhook: not its secrets, and of its headers only the names."""
-    return {
-        "id": row.id,
-        "sessionId": row.session_id,
-        "url": row.url,
-        "events": row.events,
-        "filters": row.filters,
-        "headers": sorted(row.headers),
-        "active": row.active,
-        "cursor": cursor_of(row.cursor),
-        "circuit": _circuit_view(services().webhooks.circuit(row.id)),
-        "sessionsHeld": services().webhooks.held(row.id),
-        "replay": row.replay
-        and {"cursor": cursor_of(row.replay["position"]), "until": cursor_of(row.replay["until"])},
-        "createdAt": row.created_at,
-        "updatedAt": row.updated_at,
-    }
+def _view(row: Webhook) -> WebhookView:
+    return WebhookView(
+        id=row.id,
+        session_id=row.session_id,
+        url=row.url,
+        events=row.events,
+        filters=row.filters,
+        headers=sorted(row.headers),
+        active=row.active,
+        cursor=cursor_of(row.cursor),
+        circuit=_circuit_view(services().webhooks.circuit(row.id)),
+        sessions_held=services().webhooks.held(row.id),
+        replay=_replay_view(row.replay),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
 
 
-def _circuit_view(circuit: Circuit | None) -> Json:
+def _replay_view(stretch: Json | None) -> ReplayView | None:
+    if stretch is None:
+        return None
+    return ReplayView(cursor=cursor_of(stretch["position"]), until=cursor_of(stretch["until"]))
+
+
+def _circuit_view(circuit: Circuit | None) -> CircuitView:
     if circuit is None:
-        return {"state": "closed", "failures": 0, "openedAt": None}
-    state = "open" if circuit.is_open else "closed"
-    return {"state": state, "failures": circuit.failures, "openedAt": circuit.opened_at}
+        return CircuitView(state="closed", failures=0, opened_at=None)
+    state: Literal["open", "closed"] = "open" if circuit.is_open else "closed"
+    return CircuitView(state=state, failures=circuit.failures, opened_at=circuit.opened_at)
 
 
-def delivery_view(row: Delivery) -> Json:
-    """A delivery as clients see it. Its id is the event's, which the receiver has as `webhook-id`."""
-    return {
-        "id": row.event_id,
-        "sessionId": row.session_id,
-        "event": row.event,
-        "status": row.status,
-        "attempts": row.attempts,
-        "firstAttemptAt": row.first_attempt_at,
-        "lastAttemptAt": row.last_attempt_at,
-        "latencyMs": row.latency_ms,
-        "error": row.error,
-        "response": _response_view(row.response_status, row.response_body),
-    }
+def _delivery_view(row: Delivery) -> DeliveryView:
+    return DeliveryView(
+        id=row.event_id,
+        session_id=row.session_id,
+        event=row.event,
+        status=row.status,
+        attempts=row.attempts,
+        first_attempt_at=row.first_attempt_at,
+        last_attempt_at=row.last_attempt_at,
+        latency_ms=row.latency_ms,
+        error=row.error,
+        response=_response_view(row.response_status, row.response_body),
+    )
 
 
-def _response_view(status: int | None, body: str) -> Json | None:
-    return None if status is None else {"status": status, "body": body}
+def _response_view(status: int | None, body: str) -> ResponseView | None:
+    return None if status is None else ResponseView(status=status, body=body)
