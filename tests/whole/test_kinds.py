@@ -1,14 +1,23 @@
 """Every kind of message, from a request through WhatsApp's protocol to another session, and what both say."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import av
 import pytest
 from attrs import define
+from PIL import Image
 
+from tests.actors.decoding.media import clip, encoded, picture, tone
 from tests.whole.conftest import QUICK
 from tests.whole.processes import Gateway, Json, Network, Session, gateway, until
 
@@ -77,6 +86,30 @@ async def pair(tmp_path: Path, wa: Network) -> AsyncIterator[Pair]:
     async with gateway(tmp_path / "gateway", wa, QUICK + LOCAL) as gw:
         await wa.phone(CLEO)
         yield Pair(gw, wa, await gw.pair("ana", ANA), await gw.pair("bea", BEA))
+
+
+@contextmanager
+def served(**files: bytes) -> Iterator[str]:
+    """A web server with these files; its address, below which they lie by name."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.strip("/").replace(".", "_")
+            self.send_response(200 if name in files else 404)
+            body = files.get(name, b"")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 async def test_what_is_written_arrives_as_it_was_meant(pair: Pair) -> None:
@@ -222,3 +255,204 @@ async def _votes(pair: Pair) -> None:
 async def _stories(pair: Pair) -> None:
     posted = await pair.post("status", {"type": "text", "message": "Buka!"}, to=None)
     assert posted["chat"] == "status@broadcast"
+
+
+async def test_files_arrive_as_they_were_sent_or_as_whatsapp_has_them(pair: Pair) -> None:
+    page = b"<html><head><title>Toko</title><meta property='og:image' content='/photo.png'></head></html>"
+    files = {
+        "photo_png": encoded(picture(), "PNG"),
+        "photo_jpg": encoded(picture(), "JPEG"),
+        "film_mp4": clip(),
+        "song_mp3": tone("mp3"),
+        "song_wav": tone("wav"),
+        "song_ogg": tone("ogg_vorbis"),
+        "list_pdf": b"%PDF-1.4\n" + bytes(range(256)) * 40,
+        "page_html": page,
+    }
+    with served(**files) as web:
+        await _pictures(pair, web, files)
+        await _films(pair, web)
+        await _sounds(pair, web)
+        await _documents(pair, web, files)
+        await _albums(pair, web)
+        await _links(pair, web)
+        await _refusals(pair, web)
+
+
+async def _file(pair: Pair, message: Json) -> bytes:
+    """The file as Bea downloads it."""
+    path = f"/api/messages/{message['messageId']}/media"
+    answer = await pair.gw.http.get(path, headers=pair.bea.headers)
+    assert answer.status_code == 200, answer.text
+    assert hashlib.sha256(answer.content).digest() == b64decode(_part(message)["fileSha256"])
+    return answer.content
+
+
+def _part(message: Json) -> Json:
+    """What of a message is about its file."""
+    return next(value for value in message["message"].values() if "mimetype" in value)
+
+
+async def _pictures(pair: Pair, web: str, files: dict[str, bytes]) -> None:
+    shown = await pair.goes("image", {"imageUrl": f"{web}/photo.png", "caption": "Merah"})
+    assert (shown["type"], shown["text"]) == ("image", "Merah")
+    image = Image.open(BytesIO(await _file(pair, shown)))
+    assert (image.format, image.size) == ("JPEG", (320, 200))
+    part = _part(shown)
+    assert (part["mimetype"], part["width"], part["height"]) == ("image/jpeg", 320, 200)
+
+    same = await pair.goes("image", {"imageBase64": b64encode(files["photo_jpg"]).decode(), "viewOnce": True})
+    assert _part(same)["viewOnce"] is True
+    assert Image.open(BytesIO(await _file(pair, same))).size == (320, 200)
+
+    form = {"phone": BEA, "caption": "Lewat form", "forwarded": "true", "mentions": f'["{CLEO}"]'}
+    sent = await pair.gw.http.post(
+        "/api/messages/image",
+        data=form,
+        files={"file": ("photo.png", files["photo_png"], "image/png")},
+        headers=pair.ana.headers,
+    )
+    assert sent.status_code == 200, sent.text
+    posted = await pair.arrived(sent.json())
+    assert posted["text"] == "Lewat form"
+    assert _part(posted)["contextInfo"]["isForwarded"] is True
+    assert len(_part(posted)["contextInfo"]["mentionedJid"]) == 1
+
+    sticker = await pair.goes("sticker", {"stickerUrl": f"{web}/photo.png"})
+    assert sticker["type"] == "sticker"
+    image = Image.open(BytesIO(await _file(pair, sticker)))
+    assert (image.format, image.size) == ("WEBP", (512, 512))
+
+    again = await pair.goes("forward", {"messageId": shown["messageId"]})
+    assert await _file(pair, again) == await _file(pair, shown)
+
+    story = {"type": "image", "imageUrl": f"{web}/photo.png", "caption": "Baru"}
+    posted = await pair.post("status", story, to=None)
+    assert posted["chat"] == "status@broadcast"
+
+
+async def _films(pair: Pair, web: str) -> None:
+    film = await pair.goes("video", {"videoUrl": f"{web}/film.mp4", "caption": "Jalan"})
+    assert (film["type"], film["text"]) == ("video", "Jalan")
+    with av.open(BytesIO(await _file(pair, film)), "r") as played:
+        assert played.streams.video[0].codec_context.name == "h264"
+    assert _part(film)["seconds"] == 1
+    gif = await pair.goes("video", {"videoUrl": f"{web}/film.mp4", "gif": True})
+    assert gif["type"] == "gif"
+    assert _part(gif)["gifPlayback"] is True
+    note = await pair.goes("video", {"videoUrl": f"{web}/film.mp4", "note": True})
+    assert note["type"] == "video_note"
+    assert "ptvMessage" in note["message"]
+
+
+async def _sounds(pair: Pair, web: str) -> None:
+    for name in ("mp3", "ogg", "wav"):
+        song = await pair.goes("audio", {"audioUrl": f"{web}/song.{name}"})
+        assert song["type"] == "audio"
+        part = song["message"]["audioMessage"]
+        assert part.get("ptt", False) is False
+        with av.open(BytesIO(await _file(pair, song)), "r") as played:
+            assert any(frame.samples for frame in played.decode(audio=0))
+    for kind, more in (("voice", {}), ("audio", {"ptt": True})):
+        voice = await pair.goes(kind, {"audioUrl": f"{web}/song.wav", **more})
+        assert voice["type"] == "voice"
+        part = voice["message"]["audioMessage"]
+        assert (part["ptt"], part["seconds"], part["mimetype"]) == (True, 2, "audio/ogg; codecs=opus")
+        assert len(b64decode(part["waveform"])) == 64
+        with av.open(BytesIO(await _file(pair, voice)), "r") as played:
+            assert played.streams.audio[0].codec_context.name == "opus"
+    await pair.gw.call("POST", f"/api/messages/{voice['messageId']}/read", session=pair.bea, status=204)
+    row = await pair.row(pair.bea, voice["messageId"])
+    assert row is not None
+    assert row["status"] == "played"
+    await pair.event(pair.ana, "messages.update", id=voice["messageId"], status="played")
+
+
+async def _documents(pair: Pair, web: str, files: dict[str, bytes]) -> None:
+    body = {"documentUrl": f"{web}/list.pdf", "fileName": "Daftar harga.pdf", "caption": "Ini"}
+    document = await pair.goes("document", body)
+    part = _part(document)
+    assert (document["type"], document["text"]) == ("document", "Ini")
+    assert (part["fileName"], part["mimetype"]) == ("Daftar harga.pdf", "application/pdf")
+    assert await _file(pair, document) == files["list_pdf"]
+
+
+async def _albums(pair: Pair, web: str) -> None:
+    items = [
+        {"type": "image", "imageUrl": f"{web}/photo.png", "caption": "Satu"},
+        {"type": "video", "videoUrl": f"{web}/film.mp4"},
+    ]
+    sent = await pair.post("album", {"items": items})
+    header = await pair.arrived(sent)
+    assert header["type"] == "album"
+    assert header["message"]["albumMessage"] == {"expectedImageCount": 1, "expectedVideoCount": 1}
+    assert [each["status"] for each in sent["items"]] == ["sent", "sent"]
+    for item, kind in zip(sent["items"], ("image", "video"), strict=True):
+        found: Json = await until(partial(pair.row, pair.bea, item["messageId"]), "the item arrives")
+        assert found["type"] == kind
+        assert sent["messageId"] in str(found["message"]["messageContextInfo"])
+
+
+async def _links(pair: Pair, web: str) -> None:
+    linked = await pair.goes("text", {"message": f"Lihat {web}/page.html", "linkPreview": True})
+    shown = linked["message"]["extendedTextMessage"]
+    assert (shown["matchedText"], shown["title"]) == (f"{web}/page.html", "Toko")
+    assert Image.open(BytesIO(b64decode(shown["jpegThumbnail"]))).format == "JPEG"
+
+
+async def _refusals(pair: Pair, web: str) -> None:
+    gone = await pair.post("image", {"imageUrl": f"{web}/none.png"}, status=422)
+    assert gone["code"] == "media_fetch_failed"
+    inside = await pair.post("image", {"imageUrl": "http://169.254.169.254/latest"}, status=422)
+    assert inside["code"] == "url_forbidden"
+    text = await pair.post("image", {"imageUrl": f"{web}/page.html"}, status=415)
+    assert text["code"] == "media_type_unsupported"
+    nobody = await pair.post("image", {"imageUrl": f"{web}/photo.png", "phone": "628199999999"}, status=404)
+    assert nobody["code"] == "recipient_not_on_whatsapp"
+
+
+async def test_what_is_sent_later_arrives_in_its_turn(pair: Pair) -> None:
+    gw, ana = pair.gw, pair.ana
+    prefer = {**ana.headers, "prefer": "respond-async"}
+    answer = await gw.http.post(
+        "/api/messages/text", json={"phone": BEA, "message": "Nanti", "clientRef": "n-1"}, headers=prefer
+    )
+    assert answer.status_code == 202
+    assert answer.headers["preference-applied"] == "respond-async"
+    queued = answer.json()
+    assert queued.keys() == {"messageId", "status", "position", "etaMs", "statusUrl"}
+    assert queued["status"] == "queued"
+    assert queued["statusUrl"] == f"/api/messages/{queued['messageId']}"
+    await until(partial(_text_of, pair, "Nanti"), "Bea has it")
+    await pair.event(ana, "messages.update", status="sent", clientRef="n-1")
+    followed = await gw.call("GET", queued["statusUrl"], session=ana)
+    assert followed["status"] in {"sent", "delivered"}
+
+    at = datetime.now(UTC) + timedelta(seconds=2)
+    later = await pair.post("location", {"latitude": 0, "longitude": 0, "sendAt": at.isoformat()}, status=202)
+    assert 0 < later["etaMs"] <= 2000
+    waiting = await gw.call("GET", later["statusUrl"], session=ana)
+    assert (waiting["status"], waiting["type"]) == ("queued", "location")
+
+    items = [{"type": "text", "phone": BEA, "message": f"Nomor {number}"} for number in range(20)]
+    items += [
+        {"type": "reaction", "messageId": followed["messageId"], "emoji": "🎉"},
+        {"type": "poll", "to": JID_OF_BEA, "question": "Ya?", "options": ["Ya", "Tidak"], "priority": "high"},
+    ]
+    batch = await pair.post("batch", {"items": items}, to=None, status=202)
+    assert (batch["total"], len(batch["messages"])) == (22, 22)
+    assert batch["statusUrl"] == f"/api/batches/{batch['batchId']}"
+    await until(partial(_text_of, pair, "Nomor 19"), "the batch arrives")
+    texts = await gw.received(pair.bea)
+    assert [text for text in texts if text.startswith("Nomor")] == [f"Nomor {n}" for n in range(20)]
+    await pair.event(pair.bea, "messages.reaction", id=followed["messageId"])
+
+    async def arrived() -> bool:
+        return any(each["type"] == "location" for each in await gw.messages(pair.bea))
+
+    await until(arrived, "what was for later arrives")
+    assert datetime.now(UTC) >= at
+
+
+async def _text_of(pair: Pair, text: str) -> bool:
+    return text in await pair.gw.received(pair.bea)
