@@ -262,7 +262,7 @@ async def test_a_link_s_card_shows_its_picture(bench: Bench) -> None:
     ],
 )
 async def test_what_is_not_there_or_does_not_suit_is_refused(
-    bench: Bench, content: Content, error: Exception
+    bench: Bench, content: Content, error: Any
 ) -> None:
     await bench.store(row(text("hi")))
     with pytest.raises(type(error)) as caught:
