@@ -75,13 +75,15 @@ _LISTING = """
             SELECT m.id, m.occurred_at FROM messages m WHERE m.session_id = %(session)s AND m.chat = c.chat
             ORDER BY m.occurred_at DESC, m.id DESC LIMIT 1
         ) newest
-        WHERE (%(at)s::timestamptz IS NULL OR (newest.occurred_at, c.chat) < (%(at)s::timestamptz, %(after)s))
+        WHERE (
+            %(at)s::timestamptz IS NULL OR (newest.occurred_at, newest.id) < (%(at)s::timestamptz, %(after)s)
+        )
             AND (%(q)s::text IS NULL OR c.chat ILIKE %(q)s OR EXISTS (
                 SELECT FROM addresses a
                 WHERE a.session_id = %(session)s AND (a.jid = c.chat OR a.alt = c.chat)
                     AND concat_ws(' ', a.jid, a.alt, a.name, a.push_name, a.business_name) ILIKE %(q)s
             ))
-        ORDER BY newest.occurred_at DESC, c.chat DESC LIMIT %(limit)s
+        ORDER BY newest.occurred_at DESC, newest.id DESC LIMIT %(limit)s
     )
     SELECT l.chat AS jid, CASE WHEN a.jid = l.chat THEN a.alt ELSE a.jid END AS alt,
         coalesce(a.name, a.business_name, a.push_name) AS name,
@@ -93,7 +95,7 @@ _LISTING = """
         SELECT * FROM addresses a
         WHERE a.session_id = %(session)s AND (a.jid = l.chat OR a.alt = l.chat) LIMIT 1
     ) a ON true
-    ORDER BY l.occurred_at DESC, l.chat DESC
+    ORDER BY l.occurred_at DESC, l.id DESC
 """
 
 _ADDRESS = "jid, alt, name, push_name, business_name"
@@ -146,7 +148,7 @@ class ChatReads:
             after=after,
             limit=limit + 1,
         )
-        return page(rows, limit, lambda chat: [chat.last_message_at.isoformat(), chat.jid])
+        return page(rows, limit, lambda chat: [chat.last_message_at.isoformat(), chat.last_message_id])
 
     async def people(
         self, session_id: str, *, q: str | None = None, cursor: str | None = None, limit: int = 100
