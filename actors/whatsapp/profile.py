@@ -24,6 +24,7 @@ __all__ = [
 _KEYS_MISSING = "app state key"  # in whatsmeow's words for what a device just paired has to wait for
 _KEYS_WAIT = 15.0  # seconds for the phone to share them
 _RETRY = 0.25  # seconds
+_LINK = "https://wa.me/qr/"
 _NANOSECONDS = 10**9
 
 
@@ -84,7 +85,7 @@ async def set_picture(client: Client, jpeg: bytes) -> str:
 async def contact_link(client: Client, *, revoke: bool = False) -> str:
     """The link under which the account can be written to; `revoke` makes a new one, and the old one void."""
     answer = await client.ask(neonize.GetContactQRLinkReturnFunction, "GetContactQRLink", revoke)
-    return str(answer.Link)
+    return _LINK + str(answer.Link).removeprefix(_LINK)
 
 
 async def set_default_timer(client: Client, seconds: int) -> None:
