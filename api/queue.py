@@ -11,6 +11,7 @@ from actors.errors import SessionNotFound
 from actors.session.messages import GetPace, QueueChanged, QueuePace
 from actors.session.queued import CANCELLED, give_up, put_off, reword, send_again
 from api.access import Scope
+from api.drafts import RANKS, Priority
 from api.fields import DEFAULT_LIMIT, Limit, MessageText
 from api.messages import MessageView, message_view
 from api.operation import operation
@@ -25,6 +26,7 @@ from storage.writes import UpdateMessage, Written
 
 routes = Blueprint("queue", __name__)
 
+_NAMES = {rank: priority for priority, rank in RANKS.items()}
 _PACE_WAIT = 2.0  # seconds for the session to say how fast it sends
 
 
@@ -36,7 +38,7 @@ class WaitingView:
     chat: str
     type: str
     text: str | None
-    priority: int
+    priority: Priority
     position: int
     """So many go before it, as it looks now."""
     eta_ms: int | None
@@ -75,7 +77,7 @@ class ScheduledView:
     chat: str
     type: str
     text: str | None
-    priority: int
+    priority: Priority
     send_at: datetime
     expires_at: datetime | None
     batch_id: str | None
@@ -154,7 +156,7 @@ def _waiting(placed: Placed, at: datetime, pace: QueuePace | None) -> WaitingVie
         chat=message.chat,
         type=message.type,
         text=message.text,
-        priority=message.priority,
+        priority=_NAMES[message.priority],
         position=placed.position,
         eta_ms=eta,
         held=placed.held,
@@ -306,7 +308,7 @@ def _scheduled(message: Message) -> ScheduledView:
         chat=message.chat,
         type=message.type,
         text=message.text,
-        priority=message.priority,
+        priority=_NAMES[message.priority],
         send_at=message.send_at,
         expires_at=message.expires_at,
         batch_id=message.batch_id,

@@ -82,7 +82,8 @@ STORE_BATCHES = """
 # Several receipts of one batch of writes may tell of the same message and participant.
 STORE_RECEIPTS = """
     WITH told AS (
-        SELECT number, m.session_id, m.id AS message_id, participant, delivered_at, read_at, played_at
+        SELECT number, m.session_id, m.id AS message_id, coalesce(participant, m.chat) AS participant,
+            delivered_at, read_at, played_at
         FROM json_to_recordset(%s::json) AS r (
             number integer, session_id text, wa_id text, participant text,
             delivered_at timestamptz, read_at timestamptz, played_at timestamptz

@@ -178,7 +178,8 @@ class StoreReceipt:
 
     session_id: str
     wa_ids: tuple[str, ...]
-    participant: str
+    participant: str | None
+    """None: who the chat is with."""
     status: MessageStatus
     """Delivered, read or played."""
     at: datetime

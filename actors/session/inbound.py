@@ -83,7 +83,7 @@ def _receipt(session_id: str, event: ReceiptArrived) -> tuple[ContentWrite, ...]
     chat, chat_alt = phone_first(event.chat, event.chat_alt)
     updates: list[ContentWrite] = []
     if from_me:
-        participant, _ = phone_first(event.sender, event.sender_alt)
+        participant = phone_first(event.sender, event.sender_alt)[0] if event.is_group else None
         updates.append(
             StoreReceipt(
                 session_id=session_id, wa_ids=event.ids, participant=participant, status=status, at=at
