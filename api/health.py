@@ -3,9 +3,8 @@
 from typing import Literal
 
 from attrs import frozen
-from quart import Blueprint, Response
+from quart import Blueprint
 
-from api.answers import answer
 from api.operation import At, operation
 from api.refusals import NotReady
 from api.services import services
@@ -13,19 +12,29 @@ from api.services import services
 routes = Blueprint("health", __name__)
 
 
-@routes.get("/healthz")
-async def alive() -> Response:
+@frozen(kw_only=True)
+class AliveView:
+    status: Literal["ok"] = "ok"
+
+
+@frozen(kw_only=True)
+class ReadyView:
+    status: Literal["ready"] = "ready"
+
+
+@operation(routes, "GET", "/healthz", at=At.ROOT, scope=None, answers={200: AliveView})
+async def alive() -> AliveView:
     """200 for as long as the loop turns: whoever restarts the process needs to know no more."""
-    return answer({"status": "ok"})
+    return AliveView()
 
 
-@routes.get("/readyz")
-async def ready() -> Response:
+@operation(routes, "GET", "/readyz", at=At.ROOT, scope=None, answers={200: ReadyView}, errors=(NotReady,))
+async def ready() -> ReadyView:
     """200 when requests can be served, else 503 with the reason."""
     reason = services().ready()
     if reason is not None:
         raise NotReady(reason)
-    return answer({"status": "ready"})
+    return ReadyView()
 
 
 @frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from inspect import cleandoc
 from types import UnionType
@@ -14,7 +14,7 @@ from actors import errors as session
 from api import refusals
 from api.errors import problem_kind
 from api.fields import Upload
-from api.operation import OPERATIONS, Operation
+from api.operation import OPERATIONS, At, Operation
 from api.schemas import REF, Schemas
 from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull
 from storage.errors import DatabaseUnavailable
@@ -72,12 +72,12 @@ _PROBLEM: Json = {
 }
 
 
-def description(version: str, operations: Iterable[Operation] = tuple(OPERATIONS)) -> Json:
-    """The whole document."""
+def description(version: str) -> Json:
+    """The whole document, of all routes declared by now."""
     schemas = Schemas()
     schemas.components["Problem"] = _PROBLEM
     paths: dict[str, Json] = defaultdict(dict)
-    for declared in operations:
+    for declared in OPERATIONS:
         for number, rule in enumerate(declared.rules):
             paths[_path(rule)][declared.method.lower()] = _operation(declared, rule, number, schemas)
     return {
@@ -85,7 +85,7 @@ def description(version: str, operations: Iterable[Operation] = tuple(OPERATIONS
         "info": {"title": "Terzetto", "version": version, "description": _ABOUT.strip()},
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in operations)],
+        "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in OPERATIONS)],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(schemas.components.items())),
@@ -101,15 +101,18 @@ def _path(rule: str) -> str:
 def _operation(declared: Operation, rule: str, number: int, schemas: Schemas) -> Json:
     name = declared.handler.__name__
     summary, _, more = cleandoc(declared.handler.__doc__ or "").partition("\n\n")
-    scope = "any key" if declared.scope is None else f"the scope `{declared.scope}`"
+    scope = "a key" if declared.scope is None else f"the scope `{declared.scope}`"
+    needs = "No key is asked for." if declared.at is At.ROOT else f"Needs {scope}."
     found: Json = {
         "operationId": f"{declared.tag}_{name}" + ("_of_session" if number else ""),
         "tags": [declared.tag],
         "summary": " ".join(summary.split()).removesuffix("."),
-        "description": f"{more}\n\nNeeds {scope}.".strip(),
+        "description": f"{more}\n\n{needs}".strip(),
         "parameters": list(_parameters(declared, rule, number, schemas)),
         "responses": dict(sorted(_responses(declared, schemas).items())),
     }
+    if declared.at is At.ROOT:
+        found["security"] = []
     if declared.body is not None:
         found["requestBody"] = _body(declared, schemas)
     return found
@@ -179,7 +182,8 @@ def _responses(declared: Operation, schemas: Schemas) -> dict[str, Json]:
 
 
 def _errors(declared: Operation) -> Iterator[type[Exception]]:
-    yield from _ANYWHERE
+    if declared.at is not At.ROOT:
+        yield from _ANYWHERE
     if len(declared.rules) > 1 or any("<session_id>" in rule for rule in declared.rules):
         yield from _IN_A_SESSION
     if declared.query is not None:

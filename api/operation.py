@@ -26,6 +26,8 @@ Handler = Callable[..., Awaitable[Any]]
 class At(Enum):
     """Where a route lies, before its own rule."""
 
+    ROOT = ("",)
+    """Outside of the API proper; no key is asked for, unless the handler does."""
     GATEWAY = ("/api",)
     """One path; the handler gets no session."""
     IN_SESSION = ("/api", "/api/sessions/<session_id>")
@@ -39,6 +41,7 @@ class Operation:
     """What is declared of a route."""
 
     method: str
+    at: At
     rules: tuple[str, ...]
     handler: Handler = field(repr=False)
     scope: Scope | None
@@ -96,6 +99,7 @@ def operation(
     def declare(handler: Handler) -> Handler:
         declared = Operation(
             method=method,
+            at=at,
             rules=tuple(f"{place}{rule}" for place in at.value),
             handler=handler,
             scope=scope,
@@ -111,6 +115,8 @@ def operation(
 
         @wraps(handler)
         async def handle(session_id: str | None = None, **parts: Any) -> Response:
+            if at is At.ROOT:
+                return _response(await handler(**parts), next(iter(answers)))
             if at is At.GATEWAY:
                 await admit(scope)
                 if session_id is not None:

@@ -6,26 +6,29 @@ Looking asks no actor anything, so a stuck one is shown as well.
 import json
 import math
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import attrs
 import trio
-from attrs import define
+from attrs import define, field, frozen
 from quart import Blueprint, Response, websocket
 
 from actors.envelope import stamp
-from api.access import Scope, admit
+from api.access import Scope
 from api.answers import answer, no_content
 from api.audit import recorded
 from api.bodies import query_as
 from api.causes import trace_of
+from api.converter import SOMETIMES
 from api.following import Ending, Teller, follow
 from api.lookout import Views, changes
 from api.nodes import Moments, nested
-from api.refusals import NotFound
+from api.operation import At, operation
+from api.refusals import ChildNotRunning, NotFound, NotStarted, NotSteerable
 from api.services import services
 from api.steering import Act, Place, find, steer
-from runtime import ChildSpec, Supervisor
+from runtime import ChildRunning, ChildSpec, NotAnActor, State, Supervisor
 from storage.rows import Json, Key
 
 routes = Blueprint("supervision", __name__)
@@ -33,19 +36,94 @@ routes = Blueprint("supervision", __name__)
 _MOST_TASKS = 50
 
 
-@routes.get("/api/tree")
+@frozen(kw_only=True)
+class MailboxView:
+    depth: int
+    peak: int
+    dropped: int
+    oldest_since: datetime | None
+
+
+@frozen(kw_only=True)
+class CellView:
+    """The client process behind a cell's actor."""
+
+    pid: int | None
+    memory_mb: int
+    sessions: int
+    starts: int
+    retiring: bool
+
+
+@frozen(kw_only=True)
+class NodeView:
+    """An actor or supervisor. Times are the moments that ages count from."""
+
+    id: str
+    path: str
+    type: str
+    state: State
+    since: datetime | None
+    restarts: int
+    last_exit: str | None
+    due: datetime | None
+    """When it will be started again."""
+    mailbox: MailboxView | None
+    message: str | None
+    """What it has in hand: the type of the message, never what is in it."""
+    message_since: datetime | None
+    busy: float | None
+    """Which share of the last time it was handling messages, 0 to 1."""
+    cell: CellView | None = field(default=None, metadata={SOMETIMES: True})
+    settings: Json | None = field(default=None, metadata={SOMETIMES: True})
+    """What its supervisor knows it by, and how it restarts its own children."""
+    children: "list[NodeView]"
+
+
+@frozen(kw_only=True)
+class TaskView:
+    """Where a task of the actor stands."""
+
+    name: str
+    stack: list[str]
+
+
+@frozen(kw_only=True)
+class NodeInFullView(NodeView):
+    traceback: list[str] | None
+    """Of what it died of last."""
+    tasks: list[TaskView]
+
+
+@frozen(kw_only=True)
+class DeadLetterView:
+    recipient: str
+    type: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class DeadLettersView:
+    count: int
+    """Of all since the start."""
+    letters: list[DeadLetterView]
+    """The last ones."""
+
+
+_declared = partial(operation, routes, at=At.GATEWAY, scope=Scope.ADMIN)
+
+
+@_declared("GET", "/tree", answers={200: NodeView})
 async def tree() -> Response:
     """Every actor and supervisor."""
-    await admit(Scope.ADMIN)
     root, now = services().root, trio.current_time()
     shown = nested(root.tree(now), "", now, _moments(), services().cells())
     return answer(shown | {"settings": _restarting(root)})
 
 
-@routes.get("/api/tree/<path:path>")
+@_declared("GET", "/tree/<path:path>", answers={200: NodeInFullView}, errors=(NotFound,))
 async def one(path: str) -> Response:
     """One child and all beneath it, with what it died of last, where it stands, and its settings."""
-    await admit(Scope.ADMIN)
     return answer(_in_full(find(services().root, path)))
 
 
@@ -91,10 +169,14 @@ def _message(kind: str, nodes: list[Json], gone: list[str]) -> str:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
-@routes.post(f"/api/tree/<path:path>/<any({', '.join(Act)}):act>")
+@_declared(
+    "POST",
+    f"/tree/<path:path>/<any({', '.join(Act)}):act>",
+    answers={200: NodeInFullView, 204: None},
+    errors=(NotFound, NotSteerable, ChildNotRunning, NotStarted, ChildRunning, NotAnActor),
+)
 async def steered(path: str, act: str) -> Response:
     """Do something with one child, and tell how it is then; 204 when it is gone."""
-    await admit(Scope.ADMIN)
     place = find(services().root, path)
     async with recorded(f"tree.{act}", path):
         await steer(place, Act(act))
@@ -104,12 +186,12 @@ async def steered(path: str, act: str) -> Response:
         return no_content()
 
 
-@routes.get("/api/dead-letters")
-async def dead_letters() -> Response:
+@_declared("GET", "/dead-letters", answers={200: DeadLettersView})
+async def dead_letters() -> DeadLettersView:
     """The last messages that reached nobody: for whom, of what type and why, never what was in them."""
-    await admit(Scope.ADMIN)
     letters = services().root.dead_letters
-    return answer({"count": letters.count, "letters": [attrs.asdict(letter) for letter in letters]})
+    views = [DeadLetterView(**attrs.asdict(letter)) for letter in letters]
+    return DeadLettersView(count=letters.count, letters=views)
 
 
 def _moments() -> Moments:

@@ -16,7 +16,16 @@ from quart import Blueprint, Response, request
 
 from actors.apikeys import digest
 from api.access import Scope, check_key, client_address, key_for
-from api.refusals import Refusal
+from api.operation import At, operation
+from api.refusals import (
+    AddressDenied,
+    KeyExpired,
+    KeyInvalid,
+    KeyMissing,
+    KeyRevoked,
+    Refusal,
+    ScopeDenied,
+)
 from api.services import services
 from storage.errors import DatabaseUnavailable
 from storage.rows import now
@@ -26,7 +35,16 @@ routes = Blueprint("metrics", __name__)
 PATIENCE = 1.0  # seconds for the database to know a key
 
 
-@routes.get("/metrics")
+@operation(
+    routes,
+    "GET",
+    "/metrics",
+    at=At.ROOT,
+    scope=None,
+    answers={200: ("text/plain", "application/openmetrics-text")},
+    errors=(KeyMissing, KeyInvalid, KeyExpired, KeyRevoked, ScopeDenied, AddressDenied, DatabaseUnavailable),
+    tag="health",
+)
 async def scrape() -> Response:
     """All metrics at this moment."""
     metrics = services().metrics
