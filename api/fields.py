@@ -138,6 +138,7 @@ GREEN = Colour("#128C7E")
 TYPING_AUTO = Typing(-1)
 NO_GRACE = Seconds(0)
 A_DAY = Seconds(86400)
+A_WEEK = Seconds(7 * 86400)
 
 _PHONE = re.compile(r"[1-9][0-9]{4,14}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
