@@ -86,7 +86,7 @@ class Strangers:
 
     async def refused(self) -> AccountRestricted:
         """WhatsApp has refused a message to a stranger: no more of them for a time."""
-        until = datetime.now(UTC) + self.lock
+        until = datetime.now(UTC).replace(microsecond=0) + self.lock
         reason = "WhatsApp takes no messages to new contacts from this account for a time"
         await self.health.add(HealthState.RESTRICTED, reason, until)
         return AccountRestricted(session_id=self.session_id, reason=reason, until=until)
