@@ -15,7 +15,6 @@ from storage.rows import Message
 from storage.writes import Append
 
 _AGAIN = 0.5  # seconds until the database is asked again that was away
-_SETTLING = 2.0  # seconds for the messages in the air to get their ids
 
 
 @define(eq=False)
@@ -27,6 +26,7 @@ class EarlierMessages:
     writer: Ref
     settled: Callable[[], Awaitable[None]] = field(repr=False)
     """Waits until all that WhatsApp has been given is handed to the writer."""
+    patience: float = 2.0  # seconds for that
 
     async def of(self, event: MessageArrived) -> Message | None:
         """The message of the same chat that this one edits, deletes or answers in secret; None: not known.
@@ -38,7 +38,7 @@ class EarlierMessages:
             return None
         found = await self._stored(event, message_id)
         if found is None:
-            with trio.move_on_after(_SETTLING):
+            with trio.move_on_after(self.patience):
                 await self.settled()
             # The writer keeps the order: once it has done this, it has stored all that it was given before.
             await self.writer.call(Append(self.session_id), timeout=math.inf)
