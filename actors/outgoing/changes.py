@@ -1,7 +1,7 @@
 """What is done to an earlier message: a reaction, an edit, a pin, and deleting it for everyone."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from attrs import evolve
 
@@ -12,8 +12,11 @@ from actors.whatsapp.client import SendResult
 from actors.whatsapp.edits import edited
 from actors.whatsapp.proto import e2e
 from actors.whatsapp.wrapping import media_part, part_of
+from storage.rows import now
 from storage.writes import Append, NewEvent
 
+NEWSLETTER = "@newsletter"
+_EDIT_WINDOW = timedelta(minutes=20)  # whatsmeow's EditWindow; in channels it is a month
 _EDITABLE = frozenset(
     {"conversation", "extendedTextMessage", "imageMessage", "videoMessage", "documentMessage"}
 )
@@ -40,11 +43,14 @@ def reaction(target: Target, emoji: str, *, chat: str, own_jid: str) -> Draft:
 def edit(target: Target, text: str, *, chat: str) -> Draft:
     """New words for a message of ours: its text, or its file's caption.
 
-    Raises MessageUnsuitable for somebody else's, and for what has no words.
+    Raises MessageUnsuitable for somebody else's, for what has no words, and for one so old that WhatsApp's
+    clients would not take the edit.
     """
     part = part_of(target.message)
     if not target.row.from_me:
         raise target.unsuitable("it is somebody else's")
+    if now() - target.row.occurred_at > _EDIT_WINDOW and not chat.endswith(NEWSLETTER):
+        raise target.unsuitable("it is too old to be edited")
     if part is None or part[0] not in _EDITABLE:
         raise target.unsuitable("it has no words that could be edited")
     words = e2e.Message(conversation=text)

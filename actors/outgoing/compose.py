@@ -37,13 +37,13 @@ from actors.session.content import plain_content
 from actors.session.outcomes import session_error
 from actors.whatsapp.client import Client, SendResult
 from actors.whatsapp.errors import CellError
+from actors.whatsapp.wrapping import media_part
 from storage.media import MediaFile, MediaStore
 from storage.reads import Reads
 from storage.rows import Json
 
 _GROUP = "@g.us"
 _HIDDEN = "@lid"
-_NEWSLETTER = "@newsletter"
 
 
 @frozen(kw_only=True)
@@ -143,6 +143,8 @@ class _Asking:
                 self._not_in_a_channel("reactions")
                 return changes.reaction(target, emoji, chat=self.chat, own_jid=self.own_jid)
             case Forward():
+                if media_part(target.message) is not None:
+                    self._not_in_a_channel("files")
                 return Draft(message=forwards.forward_message(target), media_id=target.row.media_id)
             case Edit(text=text):
                 return changes.edit(target, text, chat=self.chat)
@@ -221,5 +223,5 @@ class _Asking:
             raise MediaNotFound(media_id=file.id) from None
 
     def _not_in_a_channel(self, what: str) -> None:
-        if self.chat.endswith(_NEWSLETTER):
+        if self.chat.endswith(changes.NEWSLETTER):
             raise NotSupported(reason=f"The client library cannot send {what} to a channel.")

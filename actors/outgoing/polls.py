@@ -18,9 +18,13 @@ from storage.writes import Append, NewEvent
 
 
 def poll_message(content: Poll) -> Any:
-    """A poll; one with a single choice has a form of its own. Whoever sends it gives it a secret."""
+    """A poll. Whoever sends it gives it a secret.
+
+    Newer clients have other forms for a single choice, with the same fields, which the client library does
+    not know for polls: it would not mark them as such for WhatsApp's server.
+    """
     message = e2e.Message()
-    poll = message.pollCreationMessageV3 if content.selectable == 1 else message.pollCreationMessage
+    poll = message.pollCreationMessage
     poll.name = content.question
     for option in content.options:
         poll.options.add(optionName=option)

@@ -1,5 +1,6 @@
 """What is done to earlier messages: the message that does it, and what it makes of the stored one."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from tests.actors.outgoing.stored import (
 
 RESULT = SendResult(message_id="B2", timestamp=1_790_000_000.0, server_id=None)
 OWN_LID = "711@lid"
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def also(draft: Draft) -> Any:
@@ -155,6 +157,7 @@ def test_no_options_take_a_vote_back() -> None:
     ("do", "reason"),
     [
         (lambda: changes.edit(target(row(text("hi"))), "ho", chat=BEN), "somebody else's"),
+        (lambda: changes.edit(target(ours(text("hi"), occurred_at=LONG_AGO)), "ho", chat=BEN), "too old"),
         (lambda: changes.edit(target(ours(poll("a"))), "b", chat=BEN), "no words"),
         (lambda: changes.edit(target(ours(raw=b"")), "b", chat=BEN), "no words"),
         (lambda: changes.revoke(target(row(text("hi"))), chat=BEN, own_jid=OWN), "somebody else's"),

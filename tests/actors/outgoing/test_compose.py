@@ -164,7 +164,7 @@ async def test_every_message_that_may_be_answered_has_a_secret_that_listeners_do
     assert len(composed.message.messageContextInfo.messageSecret) == 32
     asked = await bench.compose(Poll(question="Tea?", options=("yes", "no")))
     assert len(asked.message.messageContextInfo.messageSecret) == 32
-    assert set(asked.payload) == {"pollCreationMessageV3"}
+    assert set(asked.payload) == {"pollCreationMessage"}
 
 
 async def test_a_file_is_uploaded_once_for_all_who_get_it_within_the_hour(bench: Bench) -> None:
@@ -272,8 +272,9 @@ async def test_what_is_not_there_or_does_not_suit_is_refused(
 
 
 async def test_a_channel_gets_no_files_reactions_and_pins(bench: Bench) -> None:
-    await bench.store(ours(text("news"), chat=CHANNEL))
+    await bench.store(ours(text("news"), chat=CHANNEL), ours(picture(), id="msg_2", wa_id="A2"))
     for content in (
+        Forward(message_id="A2"),
         Media(kind=MediaKind.VIDEO, media_id=await bench.file()),
         Reaction(message_id="A1", emoji="!"),
         Pin(message_id="A1", seconds=60),
