@@ -150,7 +150,9 @@ _EVENTS = frozenset(
         "messages.revoked",
         "messages.reaction",
         "messages.media",
+        "messages.undecryptable",
         "poll.vote",
+        "event.response",
     }
     | {
         "session.status",
