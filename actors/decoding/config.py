@@ -11,8 +11,11 @@ class DecodersConfig:
 
     workers: int = 2
     """Files decoded at once, each in a process of its own."""
-    memory_mb: int = 512
-    """What a file may take in a worker, beyond the 65 MB that it takes for itself."""
+    memory_mb: int = 640
+    """What a file may take in a worker, beyond the 65 MB that it takes for itself.
+
+    The largest picture takes about twelve bytes a pixel.
+    """
     timeout: float = 60.0
     """For one file."""
     max_jobs: int = 100

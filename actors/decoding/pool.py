@@ -104,6 +104,7 @@ class Decoders:
             timeout=config.timeout,
         )
         await self._nursery.start(partial(self._keep, worker))
+        self.stats.started += 1
         return worker
 
     async def _keep(self, worker: WorkerProcess, *, task_status: trio.TaskStatus[None]) -> None:
@@ -112,7 +113,6 @@ class Decoders:
             await worker.run(task_status=task_status)
         finally:
             self.stats.workers -= 1
-        self.stats.started += 1
         if not worker.retired:
             self.stats.restarts += 1
             log.warning("decoder_died pid=%s reason=%s", worker.pid, worker.reason)

@@ -250,7 +250,11 @@ def test_an_animation_of_thousands_of_frames_is_refused_by_its_length() -> None:
 
 def test_a_video_of_huge_frames_is_refused() -> None:
     with pytest.raises(TooLarge) as caught:
-        convert(Video(), clip("avi", "mjpeg", size=(4096, 2304), pixels="yuvj420p", sound=None, seconds=0.1), LIMITS)
+        convert(
+            Video(),
+            clip("avi", "mjpeg", size=(4096, 2304), pixels="yuvj420p", sound=None, seconds=0.1),
+            LIMITS,
+        )
     assert caught.value.what == "pixels"
 
 
