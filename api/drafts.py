@@ -229,12 +229,12 @@ class Attachment:
             yield MismatchError(f"give exactly one of {names}", path=f"{self.SOURCE}Url")
 
     def media(self, media_id: str, file_name: str | None, album_id: str | None = None) -> outgoing.Media:
-        """What it is to say, once its file is stored under this id."""
+        """What it is to say, once its file is stored under this id and name."""
         return outgoing.Media(
             kind=self.kind,
             media_id=media_id,
             caption=getattr(self, "caption", None),
-            file_name=file_name,
+            file_name=self.file_name or file_name,
             view_once=getattr(self, "view_once", False),
             album_id=album_id,
         )

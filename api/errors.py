@@ -309,6 +309,10 @@ def is_foreseen(error: Exception) -> bool:
 
 def problem_of(error: Exception) -> Problem:
     """The problem that an error is; 500 for one that nobody foresaw, which tells nothing of its inside."""
+    if isinstance(error, refusals.ItemRefused):
+        problem = problem_of(error.error)
+        found = [{"path": f"items[{error.number}]", "message": problem.members["detail"]}]
+        return attrs.evolve(problem, members={**problem.members, "errors": found})
     if isinstance(error, BadQuery):
         error = refusals.ValidationFailed((refusals.FieldError(error.field or "", "cannot be looked for"),))
     row = _row(error)
@@ -334,6 +338,8 @@ def _row(error: Exception) -> _Row:
         if (row := _TABLE.get(ancestor)) is not None:
             return row
     match error:
+        case refusals.ItemRefused(error=inner):
+            return _row(inner)
         case BadQuery():
             return _TABLE[refusals.ValidationFailed]
         case refusals.UpstreamRefused(status=status):

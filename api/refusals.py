@@ -134,6 +134,14 @@ class NotPossible(Refusal):
 
 
 @frozen
+class ItemRefused(Refusal):
+    """What is wrong with one of many, counted from 0: nothing was done about any of them."""
+
+    number: int
+    error: Exception
+
+
+@frozen
 class NoSuchRoute(Refusal):
     """A path that leads nowhere in this gateway."""
 

@@ -1,16 +1,19 @@
 """Everything that can be sent, each kind at a path of its own; and many at once."""
 
+from collections import defaultdict
 from functools import partial
 
 import trio
-from attrs import evolve
-from outcome import Error, Outcome, acapture
-from quart import Blueprint
+from attrs import define, evolve, field
+from quart import Blueprint, Response
 
-from actors.session.messages import Queued, Send, SendMany
+from actors.session.messages import Send, SendMany
 from api.access import Scope
+from api.answers import answer
+from api.converter import unstructure
 from api.drafts import (
     AnyStory,
+    Attachment,
     AudioDraft,
     BatchDraft,
     ButtonsDraft,
@@ -31,10 +34,13 @@ from api.drafts import (
     VoiceDraft,
 )
 from api.operation import Answer, operation
+from api.refusals import ItemRefused
 from api.sent import BatchStartedView, QueuedView, SentView, answer_of, batch_view
 from api.services import services
-from api.submission import ABOUT, FILES, request_for, submit, waiting
+from api.submission import ABOUT, FILES, obtained, request_for, submit, waiting
 from storage.ids import new_id
+from storage.media import MediaFile
+from storage.rows import Message
 
 routes = Blueprint("sending", __name__)
 
@@ -159,32 +165,61 @@ async def post_story(session_id: str, body: AnyStory) -> Done:
     return await submit(session_id, await request_for(session_id, body))
 
 
-@_send("/messages/batch", body=BatchDraft, errors=FILES, answers={202: BatchStartedView}, derive=None)
+async def _batch_answer(message: Message) -> Response:
+    """The answer to the request that stored this message's batch and was left unanswered."""
+    batch_id = str(message.batch_id)
+    batch = await services().reads.queue.batch(message.session_id, batch_id)
+    total = 1 if batch is None else batch.total
+    return answer(unstructure(batch_view(batch_id, total)), 202)
+
+
+@_send(
+    "/messages/batch", body=BatchDraft, errors=FILES, answers={202: BatchStartedView}, derive=_batch_answer
+)
 async def send_batch(session_id: str, body: BatchDraft) -> Answer:
     """Queue up to 1,000 messages at once: all of them, or none when one of them cannot be."""
     batch_id = new_id("batch")
     requests = await _requests(session_id, body.items)
     sends = tuple(evolve(each, queued=True, batch_id=batch_id) for each in requests)
-    queued: tuple[Queued, ...] = (
-        await services()
-        .sessions.ref(session_id)
-        .call(SendMany(batch_id=batch_id, sends=sends), timeout=_STORING)
-    )
-    return waiting(batch_view(batch_id, queued))
+    asked = SendMany(batch_id=batch_id, sends=sends)
+    queued = await services().sessions.ref(session_id).call(asked, timeout=_STORING)
+    return waiting(batch_view(batch_id, len(sends), queued))
 
 
 async def _requests(session_id: str, drafts: tuple[Draft, ...]) -> list[Send]:
-    """What is asked for each draft, in their order; raises what went wrong with the first that cannot be."""
-    found: dict[int, Outcome[Send]] = {}
-    limiter = trio.CapacityLimiter(_AT_ONCE)
+    """What is asked for each draft, in their order. Raises ItemRefused for one that cannot be."""
+    requests: dict[int, Send] = {}
+    refused: list[ItemRefused] = []
+    limiter, files = trio.CapacityLimiter(_AT_ONCE), _Files()
 
     async def prepare(number: int, draft: Draft) -> None:
         async with limiter:
-            found[number] = await acapture(request_for, session_id, draft)
-            if isinstance(found[number], Error):
+            try:
+                requests[number] = await request_for(session_id, draft, files.obtained)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's
+                refused.append(ItemRefused(number, error))
                 nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
         for number, draft in enumerate(drafts):
             nursery.start_soon(prepare, number, draft)
-    return [found[number].unwrap() for number in sorted(found)]
+    if refused:
+        raise refused[0]
+    return [requests[number] for number in range(len(drafts))]
+
+
+@define(eq=False)
+class _Files:
+    """The files of a batch, each taken in once, however many of its messages carry it."""
+
+    _taken: dict[tuple[object, ...], MediaFile] = field(factory=dict, init=False)
+    _locks: dict[tuple[object, ...], trio.Lock] = field(factory=lambda: defaultdict(trio.Lock), init=False)
+
+    async def obtained(self, session_id: str, attachment: Attachment) -> MediaFile:
+        """As `submission.obtained`."""
+        source = (attachment.url, attachment.data, attachment.media_id)
+        which = (attachment.kind, attachment.file_name, attachment.mime_type, *source)
+        async with self._locks[which]:
+            if which not in self._taken:
+                self._taken[which] = await obtained(session_id, attachment)
+            return self._taken[which]

@@ -56,7 +56,7 @@ class BatchStartedView:
     total: int
     status_url: str
     messages: tuple[QueuedView, ...] = ()
-    """In the order in which they were given."""
+    """In the order in which they were given; none where the answer is given again after a restart."""
 
 
 SENDING = (
@@ -86,10 +86,10 @@ def queued_view(queued: Queued) -> QueuedView:
     return QueuedView(message_id=queued.message_id, position=queued.position, eta_ms=eta, status_url=url)
 
 
-def batch_view(batch_id: str, queued: tuple[Queued, ...]) -> BatchStartedView:
+def batch_view(batch_id: str, total: int, queued: tuple[Queued, ...] = ()) -> BatchStartedView:
     return BatchStartedView(
         batch_id=batch_id,
-        total=len(queued),
+        total=total,
         status_url=f"/api/batches/{batch_id}",
         messages=tuple(map(queued_view, queued)),
     )

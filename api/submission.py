@@ -1,5 +1,6 @@
 """From a draft to its session: whom it goes to, its file taken in, asked of the session, and answered."""
 
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from quart import request
@@ -36,6 +37,8 @@ FILES = (
 """What may go wrong with what carries a file."""
 
 RESPOND_ASYNC = "respond-async"
+
+Obtain = Callable[[str, Attachment], Awaitable[MediaFile]]
 
 _ACK_WAIT = 90.0  # seconds; the session itself gives up on WhatsApp's acknowledgement before
 _UPLOAD_WAIT = 80.0  # and on putting a file there
@@ -77,13 +80,24 @@ def prefers_async() -> bool:
     return any(each.partition(";")[0].strip().lower() == RESPOND_ASYNC for each in preferences)
 
 
-async def request_for(session_id: str, draft: Draft) -> Send:
+async def obtained(session_id: str, attachment: Attachment) -> MediaFile:
+    """Its file in the media store, as it is to be sent. Raises what `Intake.obtain` raises."""
+    name: str | None = attachment.file_name
+    kind: str | None = attachment.mime_type
+    if (upload := attachment.upload) is not None:
+        name, kind = name or upload.name, kind or upload.mime_type
+    return await services().intake.obtain(
+        session_id, source_of(attachment), attachment.kind, file_name=name, mime_type=kind
+    )
+
+
+async def request_for(session_id: str, draft: Draft, obtain: Obtain = obtained) -> Send:
     """What is asked of the session for this draft, its file taken in.
 
     Raises InvalidJid, NotFound, and what `Intake.obtain` raises.
     """
     to = await recipient_of(session_id, draft)
-    return addressed(draft, to, await _content(session_id, draft))
+    return addressed(draft, to, await _content(session_id, draft, obtain))
 
 
 def addressed(draft: Draft, to: str, content: Content) -> Send:
@@ -120,17 +134,6 @@ async def stored(session_id: str, message_id: str) -> Message:
     return message
 
 
-async def obtained(session_id: str, attachment: Attachment) -> MediaFile:
-    """Its file in the media store, as it is to be sent. Raises what `Intake.obtain` raises."""
-    name: str | None = attachment.file_name
-    kind: str | None = attachment.mime_type
-    if (upload := attachment.upload) is not None:
-        name, kind = name or upload.name, kind or upload.mime_type
-    return await services().intake.obtain(
-        session_id, source_of(attachment), attachment.kind, file_name=name, mime_type=kind
-    )
-
-
 def source_of(attachment: Attachment) -> Source:
     """Where its file comes from."""
     match attachment:
@@ -145,10 +148,10 @@ def source_of(attachment: Attachment) -> Source:
             return FromBytes(attachment.upload.data)
 
 
-async def _content(session_id: str, draft: Draft) -> Content:
+async def _content(session_id: str, draft: Draft, obtain: Obtain) -> Content:
     match draft:
         case Attachment():
-            file = await obtained(session_id, draft)
+            file = await obtain(session_id, draft)
             return draft.media(file.id, file.file_name)
         case TextDraft(message=text):
             return Text(text=text, preview=await _preview(session_id, draft))

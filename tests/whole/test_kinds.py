@@ -434,7 +434,7 @@ async def test_what_is_sent_later_arrives_in_its_turn(pair: Pair) -> None:
     waiting = await gw.call("GET", later["statusUrl"], session=ana)
     assert (waiting["status"], waiting["type"]) == ("queued", "location")
 
-    items = [{"type": "text", "phone": BEA, "message": f"Nomor {number}"} for number in range(20)]
+    items: list[Json] = [{"type": "text", "phone": BEA, "message": f"Nomor {number}"} for number in range(20)]
     items += [
         {"type": "reaction", "messageId": followed["messageId"], "emoji": "🎉"},
         {"type": "poll", "to": JID_OF_BEA, "question": "Ya?", "options": ["Ya", "Tidak"], "priority": "high"},
