@@ -21,6 +21,12 @@ class Addresses:
 
     async def completed(self, event: wa.ClientEvent, client: Client) -> wa.ClientEvent:
         """The event, with the other address of whom it is about where the client has learnt it."""
+        try:
+            return await self._completed(event, client)
+        except CellError:  # of many people too: one that cannot answer is not asked again and again
+            return event
+
+    async def _completed(self, event: wa.ClientEvent, client: Client) -> wa.ClientEvent:
         match event:
             case (
                 wa.PresenceChanged(jid=jid, jid_alt=None)
@@ -39,16 +45,16 @@ class Addresses:
                 return event
 
     async def other(self, jid: str, client: Client) -> str | None:
-        """The LID of a number's JID, or the number's of a LID; None where it is not known."""
+        """The LID of a number's JID, or the number's of a LID; None where it is not known.
+
+        Raises CellErrors.
+        """
         if (known := self._known.get(jid)) is not None:
             return known
         ask = {PHONE: client.lid_of, LID: client.phone_of}.get(jid.rpartition("@")[2])
         if ask is None:
             return None
-        try:
-            found = await ask(jid, timeout=_PATIENCE)
-        except CellError:
-            return None
+        found = await ask(jid, timeout=_PATIENCE)
         if found is not None:
             self._known[jid] = found
             while len(self._known) > self.capacity:

@@ -67,12 +67,32 @@ def decode(kind: int, payload: bytes) -> ClientEvent:
         if name is None:
             return Unreadable(kind, "unknown kind")
         message = getattr(neonize, name).FromString(payload)
-        if name not in _LENIENT and not message.IsInitialized():  # parsing does not look
-            return Unreadable(kind, f"{name} without {', '.join(message.FindInitializationErrors())}")
+        if not message.IsInitialized() and (missing := _missing(message, name)):  # parsing does not look
+            return Unreadable(kind, f"{name} without {', '.join(missing)}")
         reader = _READERS.get(name)
         return OtherEvent(name, payload) if reader is None else reader(message)
     except (DecodeError, ValueError, KeyError) as error:
         return Unreadable(kind, f"{type(error).__name__}: {error}")
+
+
+# In these, an enum is left out when the library has no name for its value: the rest is worth having.
+_OPEN: Final = frozenset(
+    {"NewsletterJoin", "NewsletterLeave", "NewsletterMuteChange", "privacySettingsEvent"}
+)
+
+
+def _missing(message: Any, name: str) -> list[str]:
+    """Paths of the required fields that are not there and have to be."""
+    paths: list[str] = message.FindInitializationErrors()
+    return [path for path in paths if name not in _OPEN or not _is_enum(message.DESCRIPTOR, path.split("."))]
+
+
+def _is_enum(descriptor: Any, path: list[str]) -> bool:
+    """Whether a path of field names leads to an enum."""
+    for name in path:
+        found = descriptor.fields_by_name[name]
+        descriptor = found.message_type
+    return found.enum_type is not None
 
 
 # --- the cell's own records --------------------------------------------------------------------------------
@@ -342,12 +362,6 @@ def _channel_updated(event: Any) -> ClientEvent:
         posts=tuple(post_from(each) for each in event.Messages),
     )
 
-
-# The library leaves out an enum's value that it has no name for; the rest is worth having.
-_LENIENT: Final = frozenset(
-    {"NewsletterJoin", "NewsletterLeave", "NewsletterMuteChange", "NewsletterLiveUpdate"}
-    | {"privacySettingsEvent"}
-)
 
 _READERS: Final[dict[str, Callable[[Any], ClientEvent]]] = {
     "Device": _device,

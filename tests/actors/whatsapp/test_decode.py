@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from actors.whatsapp import kinds
 from actors.whatsapp.decode import decode
 from actors.whatsapp.events import (
+    ChannelJoined,
+    ChannelLeft,
+    ChannelMuted,
     ChatPresence,
     GroupChanged,
     Identified,
@@ -20,7 +23,9 @@ from actors.whatsapp.events import (
     OtherEvent,
     Paired,
     PairingRefused,
+    PictureChanged,
     PresenceChanged,
+    PrivacyChanged,
     QrCode,
     ReceiptArrived,
     ReceiptKind,
@@ -235,3 +240,62 @@ def test_an_event_without_a_class_keeps_its_payload() -> None:
         Total=1, AppDataChanges=0, Message=1, Notifications=0, Receipts=0
     ).SerializeToString()
     assert decode(26, payload) == OtherEvent("OfflineSyncPreview", payload)
+
+
+CHANNEL = "120363000000000002@newsletter"
+
+
+def test_a_channel_s_words_that_the_library_does_not_know_leave_the_rest_readable() -> None:
+    text = neonize.NewsletterText(Text="Toko news", ID="1", UpdateTime=1)
+    thread = neonize.NewsletterThreadMetadata(
+        CreationTime=1790000000,
+        InviteCode="abc",
+        Name=text,
+        Description=text,
+        SubscriberCount=7,
+        VerificationState=neonize.NewsletterThreadMetadata.VERIFIED,
+        Preview=neonize.ProfilePictureInfo(DirectPath="/v/1.jpg"),
+        Settings=neonize.NewsletterSetting(ReactionCodes=neonize.NewsletterReactionSettings()),
+    )
+    metadata = neonize.NewsletterMetadata(
+        ID=to_proto(CHANNEL), State=neonize.WrappedNewsletterState(), ThreadMeta=thread
+    )
+    metadata.ViewerMeta.Mute = neonize.ON
+    joined = neonize.NewsletterJoin(NewsletterMetadata=metadata)
+    event = decode(CODES["NewsletterJoin"], joined.SerializePartialToString())
+    assert isinstance(event, ChannelJoined)
+    channel = event.channel
+    assert (channel.jid, channel.name, channel.subscribers, channel.verified) == (
+        CHANNEL,
+        "Toko news",
+        7,
+        True,
+    )
+    assert channel.picture == "https://pps.whatsapp.net/v/1.jpg"
+    assert (channel.muted, channel.role, channel.state, channel.reactions) == (True, None, None, None)
+
+
+def test_leaving_and_muting_a_channel() -> None:
+    left = neonize.NewsletterLeave(ID=to_proto(CHANNEL), Role=neonize.GUEST)
+    assert decode(CODES["NewsletterLeave"], left.SerializeToString()) == ChannelLeft(CHANNEL, "guest")
+    muted = neonize.NewsletterMuteChange(ID=to_proto(CHANNEL), Mute=neonize.OFF)
+    decoded = decode(CODES["NewsletterMuteChange"], muted.SerializeToString())
+    assert decoded == ChannelMuted(CHANNEL, muted=False)
+
+
+def test_of_privacy_only_what_changed_is_told() -> None:
+    names = ("GroupAdd", "LastSeen", "Status", "Profile", "ReadReceipts", "Online", "CallAdd")
+    flags = {f"{name}Changed": name in {"LastSeen", "CallAdd"} for name in names}
+    changed = neonize.privacySettingsEvent(NewSettings=neonize.PrivacySettings(), **flags)
+    decoded = decode(CODES["privacySettingsEvent"], changed.SerializePartialToString())
+    assert decoded == PrivacyChanged(("lastSeen", "callAdd"))
+
+
+def test_who_changed_a_person_s_picture_is_that_person() -> None:
+    def picture(of: str, by: str) -> Any:
+        changed = neonize.Picture(JID=to_proto(of), Author=to_proto(by), Timestamp=1, Remove=False)
+        return decode(CODES["Picture"], changed.SerializeToString())
+
+    assert picture(ANNA, ANNA_LID) == PictureChanged(ANNA, ANNA_LID, 1.0, removed=False, jid_alt=ANNA_LID)
+    assert picture(GROUP, ANNA_LID).jid_alt is None
+    assert picture(ANNA, ANNA).jid_alt is None
