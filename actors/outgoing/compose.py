@@ -1,8 +1,9 @@
 """Makes a WhatsApp message of an intent when its turn comes: uploads files, looks up what it is about."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
+import trio
 from attrs import define, evolve, field, frozen
 
 from actors.errors import MediaNotFound, MessageNotFound, NotSupported
@@ -40,7 +41,7 @@ from actors.whatsapp.errors import CellError
 from actors.whatsapp.wrapping import media_part
 from storage.media import MediaFile, MediaStore
 from storage.reads import Reads
-from storage.rows import Json
+from storage.rows import Json, MessageStatus
 
 _GROUP = "@g.us"
 _HIDDEN = "@lid"
@@ -67,6 +68,8 @@ class Composer:
     session_id: str
     reads: Reads
     media: MediaStore
+    settled: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+    """Waits until all that WhatsApp has been given is stored with its id: the header of an album, say."""
     uploads: Uploads = field(factory=Uploads)
 
     async def compose(self, intent: Intent, *, chat: str, own_jid: str, client: Client) -> Composed:
@@ -160,6 +163,9 @@ class _Asking:
         """The stored message of this id, ours or WhatsApp's. Raises MessageNotFound, MessageUnsuitable."""
         composer = self.composer
         row = await composer.reads.message(composer.session_id, message_id)
+        if row is not None and row.status is MessageStatus.SENDING:
+            await composer.settled()
+            row = await composer.reads.message(composer.session_id, message_id)
         if row is None:
             raise MessageNotFound(message_id=message_id)
         author = self.own_jid if row.from_me else row.sender

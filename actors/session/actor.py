@@ -130,7 +130,7 @@ class SessionActor(Actor):
         self._health = AccountHealth(Health.from_json(row.health), self._change)
         self._sending = Sending(
             account=self,
-            composer=Composer(self.session_id, self._reads, self._media),
+            composer=Composer(self.session_id, self._reads, self._media, self._settled),
             recipients=self._recipients,
             strangers=Strangers(
                 session_id=self.session_id,
@@ -146,7 +146,7 @@ class SessionActor(Actor):
             stats=self._counts,
             timeout=self._config.send_timeout,
         )
-        self._earlier = EarlierMessages(self.session_id, self._reads, self._writer, self._sending.settled)
+        self._earlier = EarlierMessages(self.session_id, self._reads, self._writer, self._settled)
         self._machine = Machine(
             state=SessionState(row.status),
             desired=row.desired,
@@ -336,6 +336,9 @@ class SessionActor(Actor):
         if self._row.phone is None:
             raise SessionDisconnected(session_id=self.session_id, state=str(self._machine.state))
         return phone_jid(self._row.phone)
+
+    async def _settled(self) -> None:
+        await self._sending.settled()
 
     def _own_addresses(self) -> tuple[str, ...]:
         phone, lid = self._row.phone, self._row.lid

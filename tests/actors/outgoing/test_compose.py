@@ -42,7 +42,7 @@ from actors.whatsapp.errors import CallTimedOut, WhatsAppError
 from actors.whatsapp.jid import to_proto
 from actors.whatsapp.proto import neonize
 from actors.whatsapp.secrets import Use, open_sealed
-from storage import Message, Pool, StoreMessage
+from storage import Message, MessageStatus, Pool, StoreMessage, UpdateMessage
 from storage.media import MediaFile, MediaSource, MediaStore
 from tests.actors.outgoing.stored import (
     BEN,
@@ -122,6 +122,8 @@ class Bench:
     composer: Composer
     cell: Cell
     now: float = 0.0
+    in_the_air: list[UpdateMessage] = field(factory=list)
+    """What is stored once all is settled."""
 
     async def compose(self, content: Content, *, to: str = BEN, **options: Any) -> Composed:
         intent = Intent(to=to, content=content, options=Options(**options))
@@ -150,8 +152,14 @@ class Bench:
 async def bench(gateway: Gateway) -> AsyncIterator[Bench]:
     await gateway.session()
     pool = Pool(gateway.dsn, 2, writable=True)
-    found = Bench(gateway, Composer("s1", gateway.reads, MediaStore(pool)), Cell())
-    found.composer.uploads = Uploads(clock=lambda: found.now)
+
+    async def settled() -> None:
+        for write in found.in_the_air:
+            await gateway.writer.call(write)
+
+    uploads = Uploads(clock=lambda: found.now)
+    composer = Composer("s1", gateway.reads, MediaStore(pool), settled, uploads)
+    found = Bench(gateway, composer, Cell())
     yield found
     pool.close()
 
@@ -240,6 +248,16 @@ async def test_an_album_s_pictures_are_sent_after_its_header(bench: Bench) -> No
     part = Media(kind=MediaKind.VIDEO, media_id=await bench.file(), album_id="msg_1")
     key = (await bench.compose(part)).message.messageContextInfo.messageAssociation.parentMessageKey
     assert (key.ID, key.fromMe) == ("A1", True)
+
+
+async def test_a_message_about_one_that_is_in_the_air_waits_for_its_id(bench: Bench) -> None:
+    header = album_message(AlbumHeader(images=1, videos=1))
+    await bench.store(ours(header, type="album", wa_id=None, status=MessageStatus.SENDING))
+    known = UpdateMessage(session_id="s1", id="msg_1", wa_id="A1", status=MessageStatus.SENT)
+    bench.in_the_air.append(known)
+    part = Media(kind=MediaKind.VIDEO, media_id=await bench.file(), album_id="msg_1")
+    key = (await bench.compose(part)).message.messageContextInfo.messageAssociation.parentMessageKey
+    assert key.ID == "A1"
 
 
 async def test_a_link_s_card_shows_its_picture(bench: Bench) -> None:
