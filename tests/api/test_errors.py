@@ -20,6 +20,7 @@ SAMPLE = {
     "retry_after": 1.5,
     "limit": 10,
     "errors": (refusals.FieldError("a.b", "is required"),),
+    "error": refusals.InvalidJid("a@b"),
 }
 
 
