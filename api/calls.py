@@ -6,7 +6,7 @@ from attrs import frozen
 from quart import Blueprint
 
 from actors.session.calls import rejected
-from actors.session.inbound import phone_first
+from actors.session.keys import phone_first
 from actors.whatsapp.client import Client
 from api.access import Scope
 from api.fields import Address

@@ -30,7 +30,8 @@ from actors.directory import Sessions
 from actors.egress import Egress
 from actors.hub import Hub, Publish
 from actors.session.actor import SessionActor
-from actors.session.inbound import Key, update_data
+from actors.session.inbound import update_data
+from actors.session.keys import Key
 from actors.session.settings import Limits, SessionConfig
 from actors.session.state import Policy
 from actors.session.stats import AllSessionStats

@@ -8,7 +8,8 @@ from attrs import frozen
 from quart import Blueprint
 
 from actors.outgoing import Content, Edit, Pin, Revoke
-from actors.session.inbound import Key, update_data
+from actors.session.inbound import update_data
+from actors.session.keys import Key
 from actors.session.messages import MarkRead, Send
 from actors.whatsapp.client import Client
 from actors.whatsapp.events import ReceiptKind

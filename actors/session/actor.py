@@ -36,13 +36,13 @@ from actors.outgoing.compose import Composer
 from actors.session import messages as ask
 from actors.session import state
 from actors.session.addresses import Addresses
-from actors.session.arrival import Known
+from actors.session.arrival import ContentWrite, Known
 from actors.session.calls import turn_down
 from actors.session.content import Content, read_content
 from actors.session.downloads import Downloads
 from actors.session.earlier import EarlierMessages
 from actors.session.health import AccountHealth, Health, HealthState
-from actors.session.inbound import ContentWrite, writes_for
+from actors.session.inbound import writes_for
 from actors.session.keeper import (
     Answer,
     AttachClient,

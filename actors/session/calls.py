@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from actors.errors import SessionError
 from actors.outgoing.content import Text
-from actors.session.inbound import phone_first
+from actors.session.keys import phone_first
 from actors.session.messages import Send
 from actors.session.settings import CallRejection
 from actors.whatsapp.client import Client

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from attrs import evolve
 
 from actors.session.arrival import NOTHING_KNOWN, ContentWrite, Known, message_writes
-from actors.session.keys import PHONE_SERVER, Key, key_of, phone_first
+from actors.session.keys import Key, key_of, phone_first
 from actors.whatsapp.events import (
     BlocklistChanged,
     CallEvent,
@@ -33,8 +33,6 @@ from actors.whatsapp.events import (
 )
 from storage.rows import Json, MessageStatus
 from storage.writes import Append, NewEvent, StoreReceipt, UpdateMessage
-
-__all__ = ["PHONE_SERVER", "ContentWrite", "Key", "phone_first", "update_data", "writes_for"]
 
 
 def writes_for(
