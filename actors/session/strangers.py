@@ -4,6 +4,7 @@ A chat is known when something from it is stored, or something of ours was sent 
 accounts that write to too many strangers; in groups and channels nobody is one.
 """
 
+import math
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 
@@ -68,7 +69,8 @@ class Strangers:
         wait = self._begun.wait(now.timestamp())
         if wait > 0:
             reason = f"{per_day} chats were begun within a day"
-            await self.health.add(HealthState.NEW_CHAT_CAP, reason, now + timedelta(seconds=wait))
+            until = datetime.fromtimestamp(math.ceil(now.timestamp() + wait), UTC)
+            await self.health.add(HealthState.NEW_CHAT_CAP, reason, until)
             raise NewChatCap(session_id=self.session_id, limit=per_day, retry_after=wait)
         self._begun.add(now.timestamp())
         return True

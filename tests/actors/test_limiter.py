@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.limiter import TokenBucket
+from actors.limiter import TokenBucket, Window
 
 RATES = st.floats(0.1, 6000)
 TIMES = st.floats(0, 1e9)
@@ -75,3 +75,29 @@ def test_never_more_than_the_burst_and_the_rate_allow(
             assert got
             assert bucket.remaining(now) == remaining - 1
     assert taken <= burst + (now - start) * rate / 60 + 1e-3
+
+
+def test_a_reserved_token_is_nobody_else_s() -> None:
+    bucket = TokenBucket(10, 1)
+    assert bucket.reserve(0.0) == 0.0
+    assert bucket.reserve(0.0) == pytest.approx(6.0)
+    assert bucket.take(6.0) == pytest.approx(6.0)
+
+
+def test_a_window_lets_so_many_through_in_any_stretch_of_its_length() -> None:
+    window = Window(limit=2, seconds=10.0)
+    window.remember([0.0])
+    assert window.wait(4.0) == 0.0
+    window.add(4.0)
+    assert window.wait(5.0) == pytest.approx(5.0)
+    assert window.wait(10.0) == 0.0
+    window.add(10.0)
+    assert window.wait(10.0) == pytest.approx(4.0)
+    window.undo()
+    assert window.wait(10.0) == 0.0
+
+
+def test_a_window_that_was_fuller_than_it_may_be_waits_for_all_of_the_excess() -> None:
+    window = Window(limit=1, seconds=10.0)
+    window.remember([0.0, 3.0, 5.0])
+    assert window.wait(6.0) == pytest.approx(9.0)
