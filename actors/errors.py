@@ -193,6 +193,13 @@ class NoPushName(SessionError):
 
 
 @frozen(kw_only=True)
+class NotBusiness(SessionError):
+    """Nobody here is a business whose name WhatsApp has verified."""
+
+    jid: str
+
+
+@frozen(kw_only=True)
 class NoQr(SessionError):
     """There is no QR code to scan: the session is not pairing, or its first code is still on the way."""
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import groupby
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import asdict, frozen
 from quart import Blueprint
@@ -297,7 +297,7 @@ async def disappearing(session_id: str, jid: str, body: _Disappearing) -> None:
 
 
 def _unwritable(action: str) -> None:
-    async def act(session_id: str, jid: str) -> None:  # noqa: ARG001 - as every route
+    async def act(jid: str, **_: object) -> NoReturn:
         """Not possible with this client library; what the phone has set is in the chat's `settings`."""
         jid_of(jid)
         raise NotPossible(_UNWRITABLE)

@@ -17,6 +17,7 @@ from api.performing import PERFORMING, jid_of, perform
 from api.refusals import InvalidJid, NotFound
 from api.services import services
 from storage.chats import USERS, Address
+from storage.writes import StoreAddresses
 
 routes = Blueprint("contacts", __name__)
 
@@ -41,6 +42,7 @@ class ContactView:
     push_name: str | None
     """What they call themselves."""
     business_name: str | None
+    """A business's, as WhatsApp has verified it."""
 
 
 @frozen(kw_only=True)
@@ -50,8 +52,6 @@ class ContactDetailView(ContactView):
     about: str | None
     """None: hidden, or none."""
     picture_id: str | None
-    verified_name: str | None
-    """Of a business that WhatsApp knows."""
     blocked: bool
 
 
@@ -190,7 +190,7 @@ async def get(session_id: str, jid: str) -> ContactDetailView:
     """Somebody by phone number or address, asked of WhatsApp now."""
     asked = _person(jid)
 
-    async def act(client: Client) -> ContactDetailView:
+    async def act(client: Client) -> tuple[Address, ContactDetailView]:
         shown = await people.person(client, asked)
         first, alt = phone_first(asked, await _other(client, asked))
         if shown is None or not (shown.devices or alt):
@@ -206,7 +206,7 @@ async def get(session_id: str, jid: str) -> ContactDetailView:
                     business_name=known.business_name or contact.business_name,
                 )
         view = _view(known)
-        return ContactDetailView(
+        return known, ContactDetailView(
             jid=view.jid,
             alt=view.alt,
             phone=view.phone,
@@ -215,11 +215,12 @@ async def get(session_id: str, jid: str) -> ContactDetailView:
             business_name=view.business_name,
             about=shown.about,
             picture_id=shown.picture_id,
-            verified_name=shown.verified_name,
             blocked=bool({first, alt} & set(await people.blocked(client))),
         )
 
-    return await perform(session_id, "contact.get", act)
+    known, view = await perform(session_id, "contact.get", act)
+    await services().writer.cast(StoreAddresses(session_id, (known,)))
+    return view
 
 
 @operation(
@@ -271,15 +272,21 @@ async def about(session_id: str, jid: str) -> AboutView:
     "/contacts/<jid>/business",
     scope=Scope.READ,
     answers={200: BusinessView},
-    errors=(*_UNKNOWN, NotFound),
+    errors=(*_UNKNOWN, errors.NotBusiness),
 )
 async def business(session_id: str, jid: str) -> BusinessView:
     """A business's verified name, which is all that the client library tells of its profile."""
     asked = _person(jid)
-    shown = await perform(session_id, "contact.business", lambda client: people.person(client, asked))
-    if shown is None or shown.verified_name is None:
-        raise NotFound("business", asked)
-    return BusinessView(jid=asked, verified_name=shown.verified_name)
+
+    async def act(client: Client) -> BusinessView:
+        if await people.person(client, asked) is None:
+            raise errors.RecipientNotOnWhatsApp(recipient=asked)
+        known = await people.contact(client, asked)  # where the answer has been put
+        if known is None or known.business_name is None:
+            raise errors.NotBusiness(jid=asked)
+        return BusinessView(jid=asked, verified_name=known.business_name)
+
+    return await perform(session_id, "contact.business", act)
 
 
 @operation(

@@ -210,6 +210,9 @@ _TABLE: dict[type[Exception], _Row] = {
     session.NoPushName: _Row(
         409, "no_push_name", "The account has no name", "Set a name first: nobody is online without one."
     ),
+    session.NotBusiness: _Row(
+        404, "business_not_found", "No such business", "WhatsApp tells of no verified business here."
+    ),
     session.NoQr: _Row(
         409, "no_qr", "No QR code now", "The session is {state}: there is no QR code to scan."
     ),

@@ -4,7 +4,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from functools import partial
+from typing import Any, Literal, NoReturn, TypeVar
 
 import trio
 from attrs import evolve, field, frozen
@@ -23,6 +24,8 @@ from api.converter import SOMETIMES
 from api.fields import Description, Invite, Participants, Subject, Timer, is_jid
 from api.operation import operation
 from api.performing import PERFORMING, perform
+from api.portraits import PORTRAYING, PortraitDraft, portrait
+from api.profile import PictureSetView
 from api.refusals import InvalidJid, NotPossible
 from api.services import services
 from storage.chats import Address
@@ -304,14 +307,31 @@ async def leave(session_id: str, jid: str) -> None:
 
 @operation(
     routes,
+    "PUT",
+    "/chats/groups/<jid>/picture",
+    scope=Scope.SEND,
+    body=PortraitDraft,
+    answers={200: PictureSetView},
+    errors=(*GROUP_ERRORS, *PORTRAYING),
+)
+async def put_picture(session_id: str, jid: str, body: PortraitDraft) -> PictureSetView:
+    """Set the group's picture; the middle of what is given, in any format, is shown."""
+    _checked(jid)
+    jpeg = await portrait(session_id, body)
+    act = partial(administration.set_picture, group=jid, jpeg=jpeg)
+    return PictureSetView(id=await _perform(session_id, jid, "group.picture", act))
+
+
+@operation(
+    routes,
     "DELETE",
     "/chats/groups/<jid>/picture",
     scope=Scope.SEND,
     answers={204: None},
-    errors=(NotPossible,),
+    errors=(InvalidJid, NotPossible),
 )
-async def remove_picture(session_id: str, jid: str) -> None:  # noqa: ARG001 - as every route
-    """Not possible with this client library."""
+async def remove_picture(jid: str, **_: object) -> NoReturn:
+    """Take the group's picture away. Not possible with this client library."""
     _checked(jid)
     raise NotPossible(_NO_REMOVAL)
 
@@ -426,7 +446,7 @@ async def requests(session_id: str, jid: str) -> JoinRequestsView:
 
 
 def _undecidable(decision: str) -> None:
-    async def act(session_id: str, jid: str, body: _People) -> None:  # noqa: ARG001 - as every route
+    async def act(jid: str, **_: object) -> NoReturn:
         """Not possible with this client library; adding the person lets them in."""
         _checked(jid)
         raise NotPossible(_NO_DECISION)

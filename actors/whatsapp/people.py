@@ -36,6 +36,7 @@ class Contact:
     push_name: str | None = field(repr=False)
     """What they call themselves."""
     business_name: str | None = field(repr=False)
+    """As WhatsApp has verified it."""
 
 
 @frozen
@@ -46,8 +47,6 @@ class Person:
     about: str | None = field(repr=False)
     """None: hidden, or empty."""
     picture_id: str | None
-    verified_name: str | None
-    """Of a business."""
     devices: int
 
 
@@ -84,7 +83,10 @@ async def contact(client: Client, jid: str) -> Contact | None:
 
 
 async def person(client: Client, jid: str) -> Person | None:
-    """Ask WhatsApp about somebody; None when it says nothing."""
+    """Ask WhatsApp about somebody; None when it says nothing.
+
+    A business's verified name is not told here: the library puts it into its store, where `contact` finds it.
+    """
     asked = neonize.JIDArray(JIDS=[to_proto(jid)])
     answer = await client.ask(neonize.GetUserInfoReturnFunction, "GetUserInfo", asked)
     for each in answer.UsersInfo:
@@ -93,7 +95,6 @@ async def person(client: Client, jid: str) -> Person | None:
             jid=to_text(each.JID) or jid,
             about=info.Status or None,
             picture_id=info.PictureID or None,
-            verified_name=info.VerifiedName.Details.verifiedName or None,
             devices=len(info.Devices),
         )
     return None

@@ -1,8 +1,10 @@
 """Chats and contacts as sessions and a simulated phone see them, over a loopback network."""
 
+import base64
 from functools import partial
 from typing import Any
 
+from actors.whatsapp.proto import e2e
 from tests.whole.processes import Gateway, Json, Network, Session, until
 
 ANA, BEA, CLEO, STRANGER = "628160000001", "628160000002", "628160000003", "628160000099"
@@ -51,8 +53,20 @@ async def test_chats_are_listed_read_shown_as_typing_and_forgotten(gw: Gateway, 
         await gw.call("POST", f"/api/chats/{BEA}/typing", {"state": state}, session=ana, status=204)
         await until(partial(_typing, gw, bea, state), f"Bea sees {state}")
 
-    # What the two write from now on disappears.
-    await gw.call("POST", f"/api/chats/{BEA}/disappearing", {"seconds": 86400}, session=ana, status=204)
+    # What is written to Cleo from now on disappears, and Cleo's phone knows.
+    await gw.call("POST", f"/api/chats/{CLEO}/disappearing", {"seconds": 86400}, session=ana, status=204)
+
+    async def timed() -> bool:
+        raw = [base64.b64decode(each["raw"]) for each in await wa.inbox(CLEO)]
+        timers = [e2e.Message.FromString(each).protocolMessage.ephemeralExpiration for each in raw]
+        return 86400 in timers
+
+    await until(timed, "Cleo's phone has the timer")
+
+    # What the phone sets is shown, and cannot be set from here.
+    put = {"chat": BEA, "archived": True, "pinned": True, "mutedUntil": -1}
+    (await wa.control.patch(f"/phones/{ANA}/settings", json=put)).raise_for_status()
+    await until(partial(_settings, gw, ana, {"archived": True, "pinned": True, "muted": True}), "it is shown")
     refused = await gw.call("POST", f"/api/chats/{BEA}/archive", session=ana, status=501)
     assert refused["code"] == "not_possible"
 
@@ -65,7 +79,8 @@ async def test_chats_are_listed_read_shown_as_typing_and_forgotten(gw: Gateway, 
 
 async def test_contacts_are_known_looked_up_and_blocked(gw: Gateway, wa: Network) -> None:
     await wa.phone(CLEO)
-    ana, bea = await gw.pair("ana", ANA), await gw.pair("bea", BEA)
+    ana = await gw.pair("ana", ANA)
+    await wa.phone(BEA)
     await wa.write(CLEO, ANA, "it is me")
     await until(lambda: _received(gw, ana, ["it is me"]), "Ana has it")
 
@@ -77,9 +92,18 @@ async def test_contacts_are_known_looked_up_and_blocked(gw: Gateway, wa: Network
     await gw.call("GET", "/api/lids/999999999999999", session=ana, status=404)
     await gw.call("GET", f"/api/lids/by-phone/{STRANGER}", session=ana, status=404)
 
+    named = {"contact": CLEO, "fullName": "Cleo of the Book", "firstName": "Cleo"}
+    (await wa.control.patch(f"/phones/{ANA}/settings", json=named)).raise_for_status()
+
+    async def known() -> bool:
+        found = await gw.call("GET", f"/api/contacts/{CLEO}", session=ana)
+        return bool(found["name"] == "Cleo of the Book")
+
+    await until(known, "the phone's name for Cleo is known")
     listed = {each["jid"]: each for each in (await gw.call("GET", "/api/contacts", session=ana))["contacts"]}
     assert listed[jid(CLEO)]["pushName"] == "Phone 03"
-    assert listed[jid(CLEO)]["phone"] == CLEO
+    assert (listed[jid(CLEO)]["phone"], listed[jid(CLEO)]["name"]) == (CLEO, "Cleo of the Book")
+    assert [each["name"] for each in await _chats(gw, ana)] == ["Cleo of the Book"]
     found = (await gw.call("GET", "/api/contacts?q=phone%2003", session=ana))["contacts"]
     assert [each["jid"] for each in found] == [jid(CLEO)]
     cleo = await gw.call("GET", f"/api/contacts/{CLEO}", session=ana)
@@ -88,8 +112,18 @@ async def test_contacts_are_known_looked_up_and_blocked(gw: Gateway, wa: Network
     assert unknown["code"] == "recipient_not_on_whatsapp"
     missing = await gw.call("GET", f"/api/contacts/{BEA}/picture", session=ana, status=404)
     assert (missing["code"], missing["detail"]) == ("picture_not_found", "There is no picture.")
-    await gw.call("GET", f"/api/contacts/{BEA}/about", session=ana)
-    assert (await gw.call("GET", f"/api/contacts/{BEA}/business", session=ana, status=404))["code"] == (
+    business = {"name": "Bea's Bakery"}
+    told = {"about": "Baking", "business": business}
+    (await wa.control.patch(f"/phones/{BEA}", json=told)).raise_for_status()
+    assert (await gw.call("GET", f"/api/contacts/{BEA}/about", session=ana)) == {"about": "Baking"}
+    shop = await gw.call("GET", f"/api/contacts/{BEA}/business", session=ana)
+    assert shop == {"jid": jid(BEA), "verifiedName": "Bea's Bakery"}
+    hidden = {"privacy": {"profile": "none", "status": "none"}}
+    (await wa.control.patch(f"/phones/{BEA}", json=hidden)).raise_for_status()
+    unseen = await gw.call("GET", f"/api/contacts/{BEA}/picture", session=ana, status=404)
+    assert unseen["detail"] == "The picture is hidden from this account."
+    assert (await gw.call("GET", f"/api/contacts/{BEA}/about", session=ana)) == {"about": None}
+    assert (await gw.call("GET", f"/api/contacts/{CLEO}/business", session=ana, status=404))["code"] == (
         "business_not_found"
     )
 
@@ -104,7 +138,6 @@ async def test_contacts_are_known_looked_up_and_blocked(gw: Gateway, wa: Network
     await wa.write(CLEO, ANA, "hello again")
     await until(lambda: _received(gw, ana, ["it is me", "hello again"]), "only what came unblocked is there")
     await gw.call("POST", f"/api/contacts/{STRANGER}/block", session=ana, status=404)
-    del bea
 
 
 async def _chats(gw: Gateway, session: Session, **query: str) -> list[Json]:
@@ -117,6 +150,11 @@ async def _unread(gw: Gateway, session: Session, counts: dict[str, int]) -> bool
     return {each["jid"]: each["unreadCount"] for each in await _chats(gw, session)} == {
         jid(phone): count for phone, count in counts.items()
     }
+
+
+async def _settings(gw: Gateway, session: Session, expected: Json) -> bool:
+    found = (await gw.call("GET", f"/api/chats/{BEA}", session=session))["settings"]
+    return bool(expected.items() <= found.items())
 
 
 async def _received(gw: Gateway, session: Session, texts: list[str]) -> bool:

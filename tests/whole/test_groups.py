@@ -1,16 +1,28 @@
 """Groups as two sessions and a simulated phone see them, over a loopback network."""
 
+import base64
+import io
 from functools import partial
 from typing import Any
+
+from PIL import Image
 
 from tests.whole.processes import Gateway, Json, Network, Session, until
 
 ANA, BEA, CLEO, STRANGER = "628150000001", "628150000002", "628150000003", "628150000099"
 
 
-async def test_a_group_is_made_changed_and_told_of_to_all_its_members(gw: Gateway, wa: Network) -> None:
+async def test_groups_are_the_same_to_all_their_members_whoever_changes_them(
+    gw: Gateway, wa: Network
+) -> None:
     await wa.phone(CLEO)
     ana, bea = await gw.pair("ana", ANA), await gw.pair("bea", BEA)
+    await _changed_and_told_of(gw, wa, ana, bea)
+    await _joined_by_a_link_until_it_is_revoked(gw, wa, ana, bea)
+    await _members_come_go_and_rise(gw, wa, ana, bea)
+
+
+async def _changed_and_told_of(gw: Gateway, wa: Network, ana: Session, bea: Session) -> None:
     group = await _made(gw, ana, bea)
     at = f"/api/chats/groups/{group}"
 
@@ -33,6 +45,14 @@ async def test_a_group_is_made_changed_and_told_of_to_all_its_members(gw: Gatewa
         "PATCH", at, {"description": "", "announce": False, "ephemeralSeconds": 0}, session=ana
     )
     assert (gone["description"], gone["announce"], gone["ephemeralSeconds"]) == ("", False, 0)
+
+    picture = {"imageBase64": base64.b64encode(_png()).decode()}
+    put = await gw.call("PUT", f"{at}/picture", picture, session=ana)
+    shown = await gw.call("GET", f"/api/contacts/{group}/picture", session=bea)
+    assert shown["id"] == put["id"]
+    (on_phone,) = (await wa.control.get(f"/phones/{CLEO}/groups")).json()["groups"]
+    assert (on_phone["subject"], on_phone["picture"]) == ("Trip 2027", True)
+    await gw.call("DELETE", f"{at}/picture", session=ana, status=501)
 
     refused = await gw.call("PATCH", at, {"subject": "x", "approvalMode": True}, session=ana, status=501)
     assert refused["code"] == "not_possible"
@@ -62,11 +82,7 @@ async def test_a_group_is_made_changed_and_told_of_to_all_its_members(gw: Gatewa
     assert left["participantsAlt"][0].endswith("@lid")
 
 
-async def test_members_come_go_and_rise_and_a_newcomer_gets_the_next_message(
-    gw: Gateway, wa: Network
-) -> None:
-    await wa.phone(CLEO)
-    ana, bea = await gw.pair("ana", ANA), await gw.pair("bea", BEA)
+async def _members_come_go_and_rise(gw: Gateway, wa: Network, ana: Session, bea: Session) -> None:
     made = await gw.call("POST", "/api/chats/groups", {"subject": "Few", "participants": [CLEO]}, session=ana)
     group, at = made["jid"], f"/api/chats/groups/{made['jid']}"
 
@@ -92,6 +108,11 @@ async def test_members_come_go_and_rise_and_a_newcomer_gets_the_next_message(
     }
     again = await gw.call("DELETE", f"{at}/participants", {"participants": [CLEO]}, session=ana)
     assert [each["error"] for each in again["participants"]] == ["not_member"]
+    shy = {"privacy": {"groupadd": "none"}}
+    (await wa.control.patch(f"/phones/{CLEO}", json=shy)).raise_for_status()
+    invited = await gw.call("POST", f"{at}/participants", {"participants": [CLEO]}, session=ana)
+    assert [each["error"] for each in invited["participants"]] == ["privacy"]
+    assert invited["participants"][0]["inviteCode"]
     nobody = {"participants": [STRANGER]}
     refused = await gw.call("POST", f"{at}/participants", nobody, session=ana, status=404)
     assert refused["code"] == "recipient_not_on_whatsapp"
@@ -99,9 +120,7 @@ async def test_members_come_go_and_rise_and_a_newcomer_gets_the_next_message(
         await until(partial(_participants, gw, bea, group, action), f"Bea is told of {action}")
 
 
-async def test_people_join_by_the_link_until_it_is_revoked(gw: Gateway, wa: Network) -> None:
-    await wa.phone(CLEO)
-    ana, bea = await gw.pair("ana", ANA), await gw.pair("bea", BEA)
+async def _joined_by_a_link_until_it_is_revoked(gw: Gateway, wa: Network, ana: Session, bea: Session) -> None:
     made = await gw.call(
         "POST", "/api/chats/groups", {"subject": "Open", "participants": [CLEO]}, session=ana
     )
@@ -110,8 +129,21 @@ async def test_people_join_by_the_link_until_it_is_revoked(gw: Gateway, wa: Netw
     assert invite["link"] == f"https://chat.whatsapp.com/{invite['code']}"
     seen = await gw.call("GET", f"/api/chats/groups/preview?invite={invite['code']}", session=bea)
     assert (seen["jid"], seen["subject"]) == (made["jid"], "Open")
-    joined = await gw.call("POST", "/api/chats/groups/join", {"invite": invite["link"]}, session=bea)
-    assert joined == {"jid": made["jid"], "status": "joined"}
+    # Ana's phone wants to be asked first, and lets Bea in.
+    phone = f"/phones/{ANA}/groups/{made['jid']}"
+    (await wa.control.patch(phone, json={"approvalMode": True})).raise_for_status()
+    asked = await gw.call("POST", "/api/chats/groups/join", {"invite": invite["link"]}, session=bea)
+    assert asked == {"jid": made["jid"], "status": "requested"}
+    await gw.call("GET", f"/api/lids/by-phone/{BEA}", session=ana)  # or Ana knows the LID alone
+    (request,) = (await gw.call("GET", f"{at}/requests", session=ana))["requests"]
+    assert (request["phone"], request["jid"]) == (BEA, f"{BEA}@s.whatsapp.net")
+    await until(partial(_event, gw, ana, "groups.update", made["jid"], "joinRequests"), "Ana is told")
+    only = {"participants": [BEA]}
+    refused = await gw.call("POST", f"{at}/requests/approve", only, session=ana, status=501)
+    assert refused["code"] == "not_possible"
+    let_in = {"action": "approve", **only}
+    (await wa.control.post(f"{phone}/participants", json=let_in)).raise_for_status()
+    joined = {"jid": made["jid"], "status": "joined"}
     again = await gw.call("POST", "/api/chats/groups/join", {"invite": invite["code"]}, session=bea)
     assert again == joined
     assert BEA in await _roles(gw, ana, made["jid"])
@@ -127,10 +159,6 @@ async def test_people_join_by_the_link_until_it_is_revoked(gw: Gateway, wa: Netw
     refused = await gw.call("POST", f"{at}/invite/revoke", session=bea, status=403)
     assert refused["code"] == "not_group_admin"
     assert await gw.call("GET", f"{at}/requests", session=ana) == {"requests": []}
-    refused = await gw.call(
-        "POST", f"{at}/requests/approve", {"participants": [CLEO]}, session=ana, status=501
-    )
-    assert refused["code"] == "not_possible"
 
 
 async def _made(gw: Gateway, ana: Session, bea: Session) -> str:
@@ -159,6 +187,12 @@ async def _made(gw: Gateway, ana: Session, bea: Session) -> str:
     (event,) = await until(heard, "Bea hears of the group")
     assert event["subject"] == "Trip"
     return str(made["jid"])
+
+
+def _png() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (300, 200), "teal").save(file, "PNG")
+    return file.getvalue()
 
 
 async def _groups(gw: Gateway, session: Session) -> list[Json]:
