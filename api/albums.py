@@ -10,8 +10,8 @@ from actors import errors
 from actors.errors import SessionError
 from actors.session.messages import Send, Sent
 from api.access import Scope
-from api.drafts import AlbumDraft
 from api.errors import problem_of
+from api.media_drafts import AlbumDraft
 from api.operation import Answer, operation
 from api.sent import QueuedView, SentView, answer_of, queued_view, sent_view
 from api.submission import FILES, addressed, ask, obtained, recipient_of, waiting

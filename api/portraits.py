@@ -6,7 +6,7 @@ from actors.egress import UrlForbidden
 from actors.errors import MediaNotFound, PictureUnsuitable
 from actors.media.errors import MediaBusy, MediaFetchFailed, MediaTooLarge, MediaTypeUnsupported
 from actors.outgoing.content import MediaKind
-from api.drafts import Uploadable
+from api.attachments import Uploadable
 from api.fields import Base64, WebUrl
 from api.services import services
 from api.submission import source_of

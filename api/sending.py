@@ -10,29 +10,24 @@ from quart import Blueprint, Response
 from actors.session.messages import Send, SendMany
 from api.access import Scope
 from api.answers import answer
+from api.attachments import Attachment
 from api.converter import unstructure
+from api.draft import Draft
 from api.drafts import (
     AnyStory,
-    Attachment,
-    AudioDraft,
     BatchDraft,
     ButtonsDraft,
     ContactDraft,
-    DocumentDraft,
-    Draft,
     EventDraft,
     ForwardDraft,
-    ImageDraft,
     ListDraft,
     LocationDraft,
     PollDraft,
     PollVoteDraft,
     ReactionDraft,
-    StickerDraft,
     TextDraft,
-    VideoDraft,
-    VoiceDraft,
 )
+from api.media_drafts import AudioDraft, DocumentDraft, ImageDraft, StickerDraft, VideoDraft, VoiceDraft
 from api.operation import Answer, operation
 from api.refusals import ItemRefused
 from api.sent import BatchStartedView, QueuedView, SentView, answer_of, batch_view

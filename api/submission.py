@@ -12,7 +12,9 @@ from actors.media.intake import FromBytes, FromStore, FromUrl, Source
 from actors.media.preview import link_in, preview
 from actors.outgoing import Content, LinkPreview, Text
 from actors.session.messages import Queued, Send, Sent
-from api.drafts import RANKS, STATUS, Attachment, Draft, LinkPreviewDraft, TextDraft
+from api.attachments import Attachment
+from api.draft import RANKS, STATUS, Draft
+from api.drafts import LinkPreviewDraft, TextDraft
 from api.fields import is_jid, is_phone
 from api.operation import Answer
 from api.refusals import InvalidJid, NotFound
