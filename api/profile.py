@@ -162,7 +162,10 @@ async def get(session_id: str) -> ProfileView:
     errors=PERFORMING,
 )
 async def patch(session_id: str, body: dict[str, Any]) -> ProfileView:
-    """Change the name, the about text or both. A name may take seconds on a device that was just paired."""
+    """Change the name, the about text, or one after the other.
+
+    A name may take seconds on a device that was just paired: it waits for its phone's keys.
+    """
     return await _change(session_id, body)
 
 
@@ -315,18 +318,12 @@ async def _profile(session_id: str) -> ProfileView:
 
 
 async def _change(session_id: str, given: dict[str, Any]) -> ProfileView:
-    name = _given("name", given["name"]) if "name" in given else None
-    about = (given["about"] or "") if "about" in given else None
-
-    async def change(client: Client) -> None:
-        if name is not None:
-            await wa.set_name(client, name)
-        if about is not None:
-            await wa.set_about(client, about)
-
-    await perform(session_id, "profile.set", change)
-    if name is not None:
+    if "name" in given:
+        name = _given("name", given["name"])
+        await perform(session_id, "profile.name", partial(wa.set_name, name=name))
         await services().sessions.update(session_id, {"push_name": name})
+    if "about" in given:
+        await perform(session_id, "profile.about", partial(wa.set_about, about=given["about"] or ""))
     return await _profile(session_id)
 
 

@@ -30,7 +30,7 @@ from api.fields import (
     ProxyUrl,
     SessionId,
 )
-from api.operation import At, operation
+from api.operation import Answer, At, operation
 from api.services import services
 from api.webhooks import NewWebhook, WebhookMadeView, add_webhook
 from storage.rows import Event, Json, Session
@@ -257,7 +257,7 @@ class TimelineView:
     answers={201: SessionMadeView},
     errors=(SessionExists, UrlForbidden),
 )
-async def create(body: SessionDraft) -> SessionMadeView:
+async def create(body: SessionDraft) -> Answer:
     """A new session and its key, which is shown this once; with its webhooks, or not at all."""
     for webhook in body.webhooks:
         services().webhooks.egress.check_url(webhook.url)
@@ -277,7 +277,8 @@ async def create(body: SessionDraft) -> SessionMadeView:
         except Exception:
             await services().sessions.delete(row.id)
             raise
-    return SessionMadeView(session=session_view(row), api_key=key, webhooks=made or None)
+    view = SessionMadeView(session=session_view(row), api_key=key, webhooks=made or None)
+    return Answer(view, 201, {"cache-control": "no-store"})
 
 
 @operation(

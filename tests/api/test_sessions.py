@@ -24,7 +24,7 @@ async def test_a_session_is_made_with_a_key_that_is_shown_once(stage: Stage) -> 
         "metadata": {"shop": 7},
     }
     made = await stage.client.post("/api/sessions", json=body)
-    assert made.status_code == 201
+    assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
     session = made.json()["session"]
     assert session["limits"] == {"perMinute": 30}
     assert session["proxy"] == "socks5://10.0.0.1:1080"

@@ -2,8 +2,10 @@
 
 import base64
 import io
+import ssl
 from typing import Any
 
+import httpx
 import trio
 from PIL import Image
 
@@ -78,6 +80,14 @@ async def test_what_one_shows_of_itself_the_other_sees(gw: Gateway, wa: Network)
     set_picture = await gw.call("PUT", "/api/profile/picture", {"imageBase64": picture()}, session=ana)
     profile = await gw.call("GET", "/api/profile", session=ana)
     assert profile["picture"]["id"] == set_picture["id"]
+    trust = ssl.create_default_context(cafile=wa.environment["TERZETTO_WHATSAPP_CA_FILE"])
+    proxy = wa.environment["TERZETTO_WHATSAPP_PROXY"]
+    async with httpx.AsyncClient(proxy=proxy, verify=trust, trust_env=False) as outside:
+        shown = Image.open(io.BytesIO((await outside.get(profile["picture"]["url"])).content))
+    assert (shown.format, shown.size) == ("JPEG", (300, 300))
+    corner = shown.getpixel((0, 0))
+    assert isinstance(corner, tuple)
+    assert corner[0] > 200 > corner[1]  # the middle of what was given
     seen = await gw.call("GET", f"/api/contacts/{ANA}@s.whatsapp.net/picture", session=budi)
     assert seen["url"] == profile["picture"]["url"]
     told = await one(gw, ana, "contacts.update", picture="changed")
