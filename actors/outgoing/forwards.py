@@ -4,6 +4,7 @@ from typing import Any
 
 from actors.outgoing.context import forward
 from actors.outgoing.target import Target
+from actors.session.content import storable
 from actors.whatsapp.proto import e2e
 from actors.whatsapp.wrapping import BESIDE, may_have, part_of
 
@@ -37,7 +38,7 @@ def forward_message(target: Target) -> Any:
         raise target.unsuitable("it cannot be forwarded")
     if name == "conversation":
         message.ClearField(name)
-        message.extendedTextMessage.text = value
+        message.extendedTextMessage.text = storable(value)
         value = message.extendedTextMessage
     if may_have(value, "contextInfo"):
         score = value.contextInfo.forwardingScore

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from actors.session.content import storable
 from actors.whatsapp.secrets import option_hash
 from storage.rows import Json
 
@@ -24,7 +25,8 @@ def vote_data(
     `pollUpdates` is for those who know Baileys' form.
     """
     hashes = None if chosen is None else [bytes(each) for each in chosen]
-    names = {} if poll is None else {option_hash(each.optionName): each.optionName for each in poll.options}
+    offered = () if poll is None else [each.optionName for each in poll.options]
+    names = {option_hash(option): storable(option) for option in offered}
     selected = [base64.b64encode(each).decode() for each in hashes or ()]
     update = {
         "pollUpdateMessageKey": vote_key,

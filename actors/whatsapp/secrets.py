@@ -73,9 +73,9 @@ def open_sealed(
     return None
 
 
-def option_hash(option: str) -> bytes:
-    """How a vote names an option of its poll."""
-    return sha256(option.encode()).digest()
+def option_hash(option: str | bytes) -> bytes:
+    """How a vote names an option of its poll; bytes are one that a stranger wrote in no known encoding."""
+    return sha256(option if isinstance(option, bytes) else option.encode()).digest()
 
 
 def _key(secret: bytes, use: Use, message_id: str, author: str, sender: str) -> bytes:

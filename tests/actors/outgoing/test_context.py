@@ -93,6 +93,14 @@ def test_a_forward_counts_and_carries_nothing_of_the_chat_it_came_from() -> None
     assert twice.extendedTextMessage.contextInfo.forwardingScore == 2
 
 
+def test_a_text_that_is_none_can_be_forwarded_and_quoted() -> None:
+    odd = e2e.Message.FromString(b"\x0a\x02\xff!")
+    forwarded = forward_message(target(row(odd)))
+    assert forwarded.extendedTextMessage.text == "\N{REPLACEMENT CHARACTER}!"
+    answer = with_context(text("?"), quoted=target(row(odd))).extendedTextMessage
+    assert answer.contextInfo.quotedMessage == odd
+
+
 def test_a_forwarded_file_is_where_it_was() -> None:
     image = forward_message(target(ours(picture("sunset")))).imageMessage
     assert (image.directPath, image.mediaKey, image.caption) == ("/v/1", b"k" * 32, "sunset")

@@ -179,6 +179,21 @@ def test_what_we_compose_is_what_others_read() -> None:
     assert written(from_ben(editing.message), row(text("helo"))).text == "hello"
 
 
+def test_an_option_that_is_no_text_can_be_voted_for() -> None:
+    odd = e2e.Message.FromString(poll("odd").SerializeToString().replace(b"odd", b"\xff\xfed"))
+    vote = vote_of(OWN, BEN)
+    sealed = seal(
+        e2e.PollVoteMessage(selectedOptions=[option_hash(b"\xff\xfed")]).SerializeToString(),
+        SECRET,
+        Use.POLL_VOTE,
+        message_id="A1",
+        author=OWN,
+        sender=BEN,
+    )
+    vote.pollUpdateMessage.vote.encPayload, vote.pollUpdateMessage.vote.encIV = sealed.payload, sealed.iv
+    assert told(from_ben(vote), ours(odd))[1]["options"] == ["\N{REPLACEMENT CHARACTER}" * 2 + "d"]
+
+
 @pytest.mark.parametrize("earlier", [None, row(text("no poll")), ours(poll("yes"), raw=None)])
 def test_a_vote_that_cannot_be_read_is_told_without_options(earlier: Message | None) -> None:
     name, data = told(from_ben(vote_of(OWN, BEN, "no")), earlier)

@@ -175,6 +175,19 @@ def test_text_that_is_none_and_text_that_cannot_be_stored_are_made_storable() ->
     assert plain_content(broken).text == "\N{REPLACEMENT CHARACTER}" * 2
 
 
+def test_quotes_within_quotes_are_read_as_deep_as_they_come() -> None:
+    message = e2e.Message(conversation="first")
+    while True:
+        outer = e2e.Message(extendedTextMessage={"text": "more"})
+        outer.extendedTextMessage.contextInfo.quotedMessage.CopyFrom(message)
+        try:
+            e2e.Message.FromString(outer.SerializeToString())
+        except DecodeError:
+            break
+        message = outer
+    assert json.dumps(plain_content(message).json).count("more") > 20
+
+
 def arrived(message: Any, **more: Any) -> MessageArrived:
     given_: dict[str, Any] = {
         "id": "M1",
