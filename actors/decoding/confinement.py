@@ -30,8 +30,8 @@ NUMBER_AT, ARCHITECTURE_AT = 0, 4
 ALLOW, DENY, KILL = 0x7FFF0000, 0x00050001, 0x80000000  # DENY carries EPERM
 
 # read write close fstat lseek getcwd mmap mprotect munmap brk mremap madvise rt_sigaction rt_sigprocmask
-# rt_sigreturn sendto recvfrom futex sched_yield nanosleep clock_nanosleep clock_gettime gettimeofday getrusage
-# getpid gettid tgkill prlimit64 getrandom exit exit_group; on x86-64 time and setrlimit, too.
+# rt_sigreturn sendto recvfrom futex sched_yield nanosleep clock_nanosleep clock_gettime gettimeofday
+# getrusage getpid gettid tgkill prlimit64 getrandom exit exit_group; on x86-64 time and setrlimit, too.
 _X86_64 = (
     "0 1 3 5 8 79 9 10 11 12 25 28 13 14 15 44 45 202 24 35 230 228 96 98 39 186 234 302 318 60 231 201 160"
 )

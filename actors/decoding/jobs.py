@@ -65,7 +65,7 @@ class Thumbnail:
 
 @frozen
 class Portrait:
-    """The picture of a profile: a square JPEG out of the picture's middle, its sides at most `side` pixels."""
+    """The picture of a profile: a square JPEG out of the picture's middle, at most `side` pixels wide."""
 
     side: int = 640
 

@@ -133,12 +133,13 @@ def flat(image: Image.Image) -> Image.Image:
     return background.convert("RGB")
 
 
-def _orientation(image: Image.Image) -> object:
+def _orientation(image: Image.Image) -> int | None:
     """What the metadata asks for; nothing when it is broken, for the picture may be whole all the same."""
     try:
-        return image.getexif().get(ORIENTATION)
+        found = image.getexif().get(ORIENTATION)
     except Exception:  # noqa: BLE001 - its parser stumbles in many ways
         return None
+    return found if isinstance(found, int) else None
 
 
 def _is_fine(image: Image.Image, side: int) -> bool:
@@ -153,7 +154,7 @@ def _is_fine(image: Image.Image, side: int) -> bool:
 
 def upright(image: Image.Image, side: int) -> Image.Image:
     """The first frame as RGB or RGBA, upright, within `side` pixels and without metadata."""
-    turn = TURNS.get(_orientation(image))
+    turn = TURNS.get(_orientation(image) or 1)
     image.draft("RGB", (side, side))  # a JPEG is decoded at no more than about that size
     image.load()
     wanted = "RGBA" if image.has_transparency_data else "RGB"

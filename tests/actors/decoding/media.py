@@ -7,10 +7,18 @@ from array import array
 from fractions import Fraction
 
 import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 from PIL import Image, ImageDraw
 
 RATE = 48_000
 LOUD = 12_000
+FORMS = {"aac": "fltp", "libopus": "s16", "libmp3lame": "s16p"}
+QUICK = {
+    "libx264": {"preset": "ultrafast"},
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none"},
+}
 SOUNDS = {  # container, codec, sample format, rate, options
     "mp3": ("mp3", "libmp3lame", "s16p", 44_100),
     "ogg_opus": ("ogg", "libopus", "s16", 48_000),
@@ -52,13 +60,9 @@ def animation(
         left = at * (size[0] - 20) // max(1, frames - 1)
         ImageDraw.Draw(image).rectangle((left, 10, left + 20, 30), fill=(255, at * 255 // frames, 0, 255))
         images.append(image)
-    return (
-        encoded(
-            images[0], name, save_all=True, append_images=images[1:], duration=duration, loop=0, disposal=2
-        )
-        if name == "GIF"
-        else encoded(images[0], name, save_all=True, append_images=images[1:], duration=duration, loop=0)
-    )
+    options = {"disposal": 2} if name == "GIF" else {}
+    first, *rest = images
+    return encoded(first, name, save_all=True, append_images=rest, duration=duration, loop=0, **options)
 
 
 def tone(kind: str, *, seconds: float = 2.0, silent_until: float = 0.0, channels: int = 1) -> bytes:
@@ -67,18 +71,21 @@ def tone(kind: str, *, seconds: float = 2.0, silent_until: float = 0.0, channels
     file = io.BytesIO()
     with av.open(file, "w", format=container) as target:
         layout = "mono" if channels == 1 else "stereo"
-        options = {"strict": "experimental"} if codec == "vorbis" else {}
+        options = {}
         if codec == "vorbis":
-            layout, channels = "stereo", 2
+            layout, options = "stereo", {"strict": "experimental"}
         stream = target.add_stream(codec, rate=rate, layout=layout, options=options)
-        _sound(target, stream, form, layout, rate, seconds, silent_until)
+        assert isinstance(stream, AudioStream)
+        _sound(target, stream, form, seconds, silent_until)
     return file.getvalue()
 
 
-def _sound(target, stream, form, layout, rate, seconds, silent_until=0.0):
-    size = stream.codec_context.frame_size or 1024
-    resampler = av.AudioResampler(form, layout, rate, size)
-    channels = 1 if layout == "mono" else 2
+def _sound(
+    target: OutputContainer, stream: AudioStream, form: str, seconds: float, silent_until: float = 0.0
+) -> None:
+    context = stream.codec_context
+    rate, layout, channels = context.sample_rate, context.layout.name, context.layout.nb_channels
+    resampler = av.AudioResampler(form, layout, rate, context.frame_size or 1024)
     for begin in range(0, int(seconds * rate), 1024):
         count = min(1024, int(seconds * rate) - begin)
         samples = array("h")
@@ -109,23 +116,23 @@ def clip(
     """The picture above for a while, with a tone."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as target:
-        video = target.add_stream(codec, rate=rate, options={"preset": "ultrafast"} if "264" in codec else {})
+        video = target.add_stream(codec, rate=rate, options=QUICK.get(codec, {}))
+        assert isinstance(video, VideoStream)
         video.width, video.height = size
         video.pix_fmt = pixels
         if turned:
             video.set_display_rotation(turned)
         audio = None
         if sound is not None:
-            audio_rate = 48_000 if "opus" in sound else 44_100
-            audio = target.add_stream(sound, rate=audio_rate, layout="mono")
+            audio = target.add_stream(sound, rate=48_000 if sound == "libopus" else 44_100, layout="mono")
+        shown = av.VideoFrame.from_image(picture(size)).reformat(format=pixels)  # type: ignore[no-untyped-call]
         for at in range(int(seconds * rate)):
-            frame = av.VideoFrame.from_image(picture(size)).reformat(format=pixels)
-            frame.pts, frame.time_base = at, Fraction(1, rate)
-            target.mux(video.encode(frame))
+            shown.pts, shown.time_base = at, Fraction(1, rate)
+            target.mux(video.encode(shown))
         target.mux(video.encode(None))
         if audio is not None:
-            form = {"aac": "fltp", "libopus": "s16", "libmp3lame": "s16p"}.get(sound or "", "s16")
-            _sound(target, audio, form, "mono", audio_rate, seconds)
+            assert isinstance(audio, AudioStream)
+            _sound(target, audio, FORMS[audio.codec_context.name], seconds)
     return file.getvalue()
 
 

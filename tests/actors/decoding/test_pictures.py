@@ -6,7 +6,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from actors.decoding import Converted, Image, Sticker, Thumbnail, TooLarge, Undecodable
+from actors.decoding import Converted, Image, Portrait, Sticker, Thumbnail, TooLarge, Undecodable
 from actors.decoding.conversion import convert
 from actors.decoding.jobs import Job
 from actors.decoding.limits import Limits
@@ -129,6 +129,15 @@ def test_a_preview_is_a_small_jpeg() -> None:
     assert result.thumbnail is None
 
 
+def test_a_portrait_is_the_middle_of_a_picture_as_a_square_jpeg() -> None:
+    middle = picture((300, 100))
+    middle.paste("lime", (100, 0, 200, 100))
+    result, image = done(Portrait(side=64), encoded(middle, "PNG"))
+    assert (result.mime_type, image.size) == ("image/jpeg", (64, 64))
+    assert near(image.getpixel((4, 32)), (0, 255, 0))
+    assert near(image.getpixel((60, 32)), (0, 255, 0))
+
+
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"])
 def test_a_sticker_is_a_padded_square(name: str) -> None:
     result, image = done(Sticker(), encoded(picture((300, 100)), name))
@@ -179,7 +188,7 @@ def length(image: Pillow.Image) -> int:
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF"])
-@pytest.mark.parametrize("job", [Image(), Sticker(), Thumbnail()])
+@pytest.mark.parametrize("job", [Image(), Sticker(), Thumbnail(), Portrait()])
 def test_too_many_pixels_are_refused(name: str, job: Job) -> None:
     with pytest.raises(TooLarge) as caught:
         convert(job, encoded(picture((64, 64)), name), Limits(max_pixels=4095, max_seconds=1))
@@ -197,6 +206,6 @@ def test_a_picture_cut_short_is_undecodable(name: str) -> None:
     "data", [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%!PS\n", b"%PDF-1.4", b"\0\1\2", b"text"]
 )
 def test_what_is_no_picture_is_undecodable(data: bytes) -> None:
-    for job in (Image(), Sticker(), Thumbnail()):
+    for job in (Image(), Sticker(), Thumbnail(), Portrait()):
         with pytest.raises(Undecodable):
             convert(job, data, LIMITS)

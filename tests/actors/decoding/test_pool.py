@@ -158,7 +158,8 @@ async def test_a_worker_that_dies_with_nothing_in_hand_costs_no_file() -> None:
         os.kill(victim, signal.SIGKILL)
         await until(lambda: decoders.stats.workers == 0)
         assert (await decoders.convert(Image(), SMALL)).width == 320
-        os.kill(*workers(), signal.SIGKILL)
+        (victim,) = workers()
+        os.kill(victim, signal.SIGKILL)
         await until(lambda: decoders.stats.restarts == 2)
         await until(lambda: len(workers()) == 1)  # one is kept warm, with nothing to do
         assert decoders.stats.failures == 0

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from actors.decoding import sniff
 from actors.decoding.sniff import _MAGIC
-
 from tests.actors.decoding.media import SOUNDS, animation, clip, encoded, picture, tone
 
 OFFICE = "application/vnd.openxmlformats-officedocument."

@@ -4,10 +4,11 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from socket import socket
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.decoding import (
@@ -15,6 +16,7 @@ from actors.decoding import (
     Converted,
     DecodersConfig,
     Image,
+    Portrait,
     Sticker,
     Thumbnail,
     TooLarge,
@@ -28,7 +30,7 @@ from actors.decoding.wire import HEADER, reply_of, to_request
 from tests.actors.decoding.media import SOUNDS, animation, clip, encoded, noise, picture, tone
 
 CONFIG = DecodersConfig()
-JOBS: list[Job] = [Image(), Thumbnail(), Sticker(), Video(), Video(gif=True), Audio(), Voice()]
+JOBS: list[Job] = [Image(), Thumbnail(), Portrait(), Sticker(), Video(), Video(gif=True), Audio(), Voice()]
 
 
 class Worker:
@@ -97,19 +99,16 @@ def test_no_damage_makes_a_worker_fail(worker: Worker, files: list[bytes], data:
         at = data.draw(st.integers(0, len(damaged) - 1) | st.integers(0, min(200, len(damaged) - 1)))
         damaged[at] = data.draw(st.integers(0, 255))
     cut = data.draw(st.just(len(damaged)) | st.integers(1, len(damaged)))
-    try:
-        worker.convert(data.draw(st.sampled_from(JOBS)), bytes(damaged[:cut]))
-    except (Undecodable, TooLarge):
-        pass
+    job = data.draw(st.sampled_from(JOBS))
+    with suppress(Undecodable, TooLarge):
+        worker.convert(job, bytes(damaged[:cut]))
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(min_size=1), job=st.sampled_from(JOBS))
 def test_no_bytes_make_a_worker_fail(worker: Worker, data: bytes, job: Job) -> None:
-    try:
+    with suppress(Undecodable, TooLarge):
         worker.convert(job, data)
-    except (Undecodable, TooLarge):
-        pass
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -184,7 +183,7 @@ def test_a_worker_ends_when_its_socket_closes() -> None:
     assert Worker().close() == 0
 
 
-@pytest.mark.parametrize("junk", [b"\xff" * 100, HEADER.pack(2, 0) + b"{}", HEADER.pack(3, 0) + b"[1]"])
+@pytest.mark.parametrize("junk", [b"\xff" * 20, HEADER.pack(2, 0) + b"{}", HEADER.pack(3, 0) + b"[1]"])
 def test_a_request_that_is_none_does_not_hang_a_worker(junk: bytes) -> None:
     worker = Worker()
     worker.socket.sendall(junk)
