@@ -167,7 +167,7 @@ class _Tree:
         )
         self.writer = self.root.ref("storage")
         self._hub = self.root.ref("hub")
-        self._filing = Filing.of(config, store=storage.media, writer=self.writer, reads=self._reads)
+        self._filing = Filing.of(config, stats, store=storage.media, writer=self.writer, reads=self._reads)
         self._cells = DynamicSupervisor(id="cells", intensity=tree.cells.intensity, period=tree.cells.period)
         self._pool = CellPool(_cell_config(config), self._cells, stats=stats.cells)
         session_config = SessionConfig(

@@ -8,8 +8,10 @@ from collections import Counter
 from attrs import define, field, frozen
 
 from actors.cells import CellStats
+from actors.decoding import DecoderStats
 from actors.delivery import DeliveryStats
 from actors.hub import HubStats
+from actors.media.stats import MediaStats
 from actors.session.stats import AllSessionStats
 from runtime import Histogram, LoopLag
 from storage import WriterStats
@@ -48,4 +50,6 @@ class Stats:
     cells: CellStats = field(factory=CellStats)
     hub: HubStats = field(factory=HubStats)
     webhooks: DeliveryStats = field(factory=DeliveryStats)
+    media: MediaStats = field(factory=MediaStats)
+    decoders: DecoderStats = field(factory=DecoderStats)
     http: HttpStats = field(factory=HttpStats)

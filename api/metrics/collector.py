@@ -53,4 +53,5 @@ class Metrics(Collector):
         yield from counted.cells(stats.cells, self.cells(), stats.sessions.most, self.cell_memory_limit)
         yield from counted.hub(stats.hub)
         yield from counted.webhooks(stats.webhooks)
+        yield from counted.media(stats.media, stats.decoders)
         yield from counted.http(stats.http)

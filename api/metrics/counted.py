@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import Metric
 
 from actors.cells import Cell, CellStats
+from actors.decoding import DecoderStats
 from actors.delivery import DeliveryStats
 from actors.hub import HubStats
+from actors.media.stats import MediaStats
 from api.metrics.families import counter, gauge, histogram
 from api.stats import HttpStats
 from runtime import DeadLetters, Histogram, LoopLag
@@ -98,6 +100,38 @@ def webhooks(stats: DeliveryStats) -> Iterator[Metric]:
         "outcome",
     )
     yield histogram("webhook_seconds", "How long a try to deliver took, whatever came of it.", stats.seconds)
+
+
+def media(stats: MediaStats, decoders: DecoderStats) -> Iterator[Metric]:
+    yield counter(
+        "media_fetches_total",
+        "Files and pages that were to be fetched from URLs.",
+        {(outcome,): stats.fetches[outcome] for outcome in ("fetched", "failed", "forbidden")},
+        "outcome",
+    )
+    yield counter(
+        "media_downloads_total",
+        "Files of messages that were to be downloaded; those that WhatsApp has no longer are gone.",
+        {(outcome,): stats.downloads[outcome] for outcome in ("downloaded", "gone", "failed")},
+        "outcome",
+    )
+    yield gauge("decoder_workers", "Processes that convert files.", decoders.workers)
+    yield gauge("decoder_files", "Files being converted.", decoders.busy)
+    yield gauge("decoder_waiting", "Files waiting to be converted.", decoders.waiting)
+    yield counter(
+        "decoder_jobs_total",
+        "Files that were to be converted: refused are those that cannot be, failed those that a process died"
+        " of, and turned away those that were too many.",
+        {
+            ("refused",): decoders.refused,
+            ("failed",): decoders.failures,
+            ("turned_away",): decoders.turned_away,
+            ("converted",): decoders.jobs - decoders.refused - decoders.failures - decoders.busy,
+        },
+        "outcome",
+    )
+    yield counter("decoder_seconds_total", "Time spent on converting files.", decoders.seconds)
+    yield counter("decoder_restarts_total", "Processes that ended unasked or were killed.", decoders.restarts)
 
 
 def http(stats: HttpStats) -> Iterator[Metric]:

@@ -203,7 +203,8 @@ async def running_api(
         stats=stats.webhooks,
         egress=Egress(allow_networks=["127.0.0.0/8"]),
     )
-    filing = Filing.of(config, store=MediaStore(file_pool), writer=root.ref("writer"), reads=reads)
+    store = MediaStore(file_pool)
+    filing = Filing.of(config, stats, store=store, writer=root.ref("writer"), reads=reads)
     async with trio.open_nursery() as nursery:
         await nursery.start(root.run)
         if decoding:
