@@ -19,6 +19,7 @@ from actors.media.intake import Intake
 from actors.media.room import Room
 from actors.media.sweeper import sweep
 from api.config import Config
+from api.stats import Stats
 from runtime import ChildSpec, Ref, Supervisor
 from storage.media import MediaStore
 from storage.reads import Reads
@@ -36,17 +37,18 @@ class Filing:
     supervisor: Supervisor
 
     @classmethod
-    def of(cls, config: Config, *, store: MediaStore, writer: Ref, reads: Reads) -> Self:
+    def of(cls, config: Config, stats: Stats, *, store: MediaStore, writer: Ref, reads: Reads) -> Self:
         media, tree = config.media, config.supervision.media
         memory = media.memory_mb << 20
         room = Room(memory)
-        decoders = Decoders(DecodersConfig(**attrs.asdict(config.decoders)))
+        decoders = Decoders(DecodersConfig(**attrs.asdict(config.decoders)), stats.decoders)
         fetcher = Fetcher(
             egress=Egress(allow_private=media.allow_private, allow_networks=media.allow_networks),
             connections=media.fetches,
             connect_timeout=media.connect_timeout,
             idle_timeout=media.idle_timeout,
             total_timeout=media.fetch_timeout,
+            stats=stats.media,
         )
         children = (
             ("decoders", decoders.run),
@@ -69,6 +71,7 @@ class Filing:
                 limit=media.limits.largest,
                 retention=media.retention,
                 room=room,
+                stats=stats.media,
             ),
             uploads=Room(memory),
             supervisor=Supervisor(

@@ -12,6 +12,7 @@ from attrs import define, field
 from actors.errors import MediaGone
 from actors.media.intake import plain_name, told_type
 from actors.media.room import Room
+from actors.media.stats import MediaStats
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.proto import e2e
@@ -41,6 +42,7 @@ class Downloader:
     """Bytes; a larger file stays where it is."""
     retention: timedelta | None = timedelta(days=30)
     room: Room = field(factory=lambda: Room(256 << 20))
+    stats: MediaStats = field(factory=MediaStats)
     _under_way: dict[tuple[str, str], trio.Event] = field(factory=dict, init=False)
 
     async def file_of(self, client: Client, session_id: str, message_id: str) -> MediaFile:
@@ -59,10 +61,22 @@ class Downloader:
                 file = await self.store.get(session_id, message.media_id)
                 if file is not None:
                     return file
-            return await self._download(client, message)
+            return await self._counted(client, message)
         finally:
             del self._under_way[session_id, message_id]
             done.set()
+
+    async def _counted(self, client: Client, message: Message) -> MediaFile:
+        outcome = "failed"
+        try:
+            file = await self._download(client, message)
+            outcome = "downloaded"
+        except MediaGone:
+            outcome = "gone"
+            raise
+        finally:
+            self.stats.downloads[outcome] += 1
+        return file
 
     async def _download(self, client: Client, message: Message) -> MediaFile:
         found = file_in(message.raw)

@@ -15,8 +15,9 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from actors.egress import Egress
-from actors.media.errors import MediaFetchFailed, MediaTooLarge
+from actors.egress import Egress, UrlForbidden
+from actors.media.errors import MediaError, MediaFetchFailed, MediaTooLarge
+from actors.media.stats import MediaStats
 from actors.outward import FAILURES, Guarded, target, words
 
 REDIRECTS = 5
@@ -54,6 +55,7 @@ class Fetcher:
     """Between two pieces of an answer."""
     total_timeout: float = 60.0
     """From the first request to the last byte, redirects included."""
+    stats: MediaStats = field(factory=MediaStats)
     _limiter: trio.CapacityLimiter = field(init=False)
     _ssl: ssl.SSLContext = field(init=False, factory=httpx.create_ssl_context)
 
@@ -65,12 +67,24 @@ class Fetcher:
 
         Raises UrlForbidden, MediaFetchFailed, MediaTooLarge.
         """
+        try:
+            fetched = await self._in_time(url, limit, cut)
+        except UrlForbidden:
+            self.stats.fetches["forbidden"] += 1
+            raise
+        except MediaError:
+            self.stats.fetches["failed"] += 1
+            raise
+        self.stats.fetches["fetched"] += 1
+        return fetched
+
+    async def _in_time(self, url: str, limit: int, cut: bool) -> Fetched:
         async with self._limiter:
             with trio.move_on_after(self.total_timeout):
-                return await self._follow(url, limit=limit, cut=cut)
+                return await self._follow(url, limit, cut)
         raise MediaFetchFailed("it took too long")
 
-    async def _follow(self, url: str, *, limit: int, cut: bool) -> Fetched:
+    async def _follow(self, url: str, limit: int, cut: bool) -> Fetched:
         for _ in range(REDIRECTS + 1):
             self.egress.check_url(url)
             try:
