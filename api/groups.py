@@ -24,8 +24,7 @@ from api.converter import SOMETIMES
 from api.fields import Description, Invite, Participants, Subject, Timer, is_jid
 from api.operation import operation
 from api.performing import PERFORMING, perform
-from api.portraits import PORTRAYING, PortraitDraft, portrait
-from api.profile import PictureSetView
+from api.portraits import PORTRAYING, PictureSetView, PortraitDraft, portrait
 from api.refusals import InvalidJid, NotPossible
 from api.services import services
 from storage.chats import Address

@@ -41,6 +41,13 @@ class PortraitDraft(Uploadable):
         return MediaKind.IMAGE
 
 
+@frozen(kw_only=True)
+class PictureSetView:
+    """WhatsApp has the picture."""
+
+    id: str
+
+
 async def portrait(session_id: str, draft: PortraitDraft) -> bytes:
     """The picture as WhatsApp shows one, a square JPEG. Raises what `Intake.obtain` does."""
     return await services().intake.portrait(session_id, source_of(draft))

@@ -19,7 +19,7 @@ from api.fields import About, Lifetime, MismatchError, ProfileName
 from api.operation import operation
 from api.pairing import QrFormat, render
 from api.performing import PERFORMING, perform
-from api.portraits import PORTRAYING, PortraitDraft, portrait
+from api.portraits import PORTRAYING, PictureSetView, PortraitDraft, portrait
 from api.refusals import FieldError, NotPossible, ValidationFailed
 from api.services import services
 
@@ -102,11 +102,6 @@ class ProfilePictureView:
     id: str
     url: str
     """Good for some days."""
-
-
-@frozen(kw_only=True)
-class PictureSetView:
-    id: str
 
 
 @frozen(kw_only=True)
