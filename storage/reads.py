@@ -133,7 +133,10 @@ class Reads:
         manner of a web search: all words, "a phrase", or, -not. `since` is included, `until` is not.
         """
         where = _Where()
-        where.equal("session_id", session_id)
+        if session_id is None:
+            where.add("session_id = s.id")
+        else:
+            where.equal("session_id", session_id)
         where.any_of("chat", chat)
         where.any_of("sender", sender)
         if recipient is not None:
@@ -151,11 +154,17 @@ class Reads:
             where.add("to_tsvector('simple', text) @@ websearch_to_tsquery('simple', %s)", q)
         if cursor is not None:
             where.add("(occurred_at, id) < (%s::timestamptz, %s)", *decode(cursor, 2))
-        rows = await self._all(
-            Message,
-            f"{where} ORDER BY occurred_at DESC, id DESC LIMIT %s",
-            (*where.params, limit + 1),
-        )
+        newest = "ORDER BY occurred_at DESC, id DESC LIMIT %s"
+        if session_id is None:
+            rows = await self._all(
+                Message,
+                # Each session's newest, which its index has in order, and of these the newest.
+                "WHERE (session_id, id) IN (SELECT m.session_id, m.id FROM sessions s CROSS JOIN LATERAL"
+                f" (SELECT session_id, id, occurred_at FROM messages {where} {newest}) m {newest}) {newest}",
+                (*where.params, limit + 1, limit + 1, limit + 1),
+            )
+        else:
+            rows = await self._all(Message, f"{where} {newest}", (*where.params, limit + 1))
         return page(rows, limit, lambda message: [message.occurred_at.isoformat(), message.id])
 
     async def messages_by_id(self, session_id: str, ids: Collection[str]) -> list[Message]:
