@@ -7,9 +7,9 @@ import pytest
 import trio
 
 from actors import errors
-from actors.outgoing import Text
-from actors.session.messages import CheckContacts, MarkRead, Send
-from storage.rows import Message, MessageStatus
+from actors.outgoing import Content, Edit, Pin, Revoke, Text
+from actors.session.messages import CheckContacts, MarkRead, Perform, Send
+from storage.rows import Json, Message, MessageStatus
 from storage.writes import StoreMessage
 from tests.api.stage import SENT_AT, Stage
 
@@ -240,3 +240,113 @@ async def test_numbers_are_checked_in_the_order_asked(stage: Stage) -> None:
             refused = await client.post("/api/contacts/check", json={"phones": phones})
             assert refused.json()["code"] == "validation_failed"
     assert sum(isinstance(asked, CheckContacts) for asked in stage.scripts["ana"].asked) == 1
+
+
+async def test_an_admin_key_lists_all_sessions_and_a_session_s_key_its_own(stage: Stage) -> None:
+    async with await stage.session("ana") as ana, await stage.session("bea") as bea:
+        await stage.services.writer.call(StoreMessage(message=inbound(1)))
+        await stage.services.writer.call(StoreMessage(message=inbound(2, session_id="bea")))
+        everyone = (await stage.client.get("/api/messages")).json()
+        assert [(m["sessionId"], m["id"]) for m in everyone["messages"]] == [
+            ("bea", "msg_2"),
+            ("ana", "msg_1"),
+        ]
+        for client, query in ((bea, {}), (stage.client, {"headers": {"x-session-id": "bea"}})):
+            listed = (await client.get("/api/messages", **query)).json()  # type: ignore[arg-type]
+            assert [m["id"] for m in listed["messages"]] == ["msg_2"]
+        by_path = (await stage.client.get("/api/sessions/ana/messages")).json()
+        assert [m["id"] for m in by_path["messages"]] == ["msg_1"]
+        foreign = await ana.get("/api/sessions/bea/messages")
+        assert (foreign.status_code, foreign.json()["code"]) == (403, "scope_denied")
+
+
+async def test_a_message_is_shown_byte_for_byte_as_clients_know_it(stage: Stage) -> None:
+    async with await stage.session("ana") as client:
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        await stage.services.writer.call(StoreMessage(message=inbound(0, created_at=at, updated_at=at)))
+        answer = await client.get("/api/messages/msg_0")
+    assert answer.content == (
+        b'{"messageId":"WA0","id":"msg_0","sessionId":"ana","chat":"628110000002@s.whatsapp.net",'
+        b'"from":"628110000002@s.whatsapp.net","fromMe":false,"type":"text","text":"nomor 0",'
+        b'"status":"received","error":null,"clientRef":null,"timestamp":1767225600,'
+        b'"createdAt":"2026-01-01T00:00:00.000Z","updatedAt":"2026-01-01T00:00:00.000Z",'
+        b'"message":{"conversation":"nomor 0"}}'
+    )
+
+
+async def test_many_are_marked_as_read_by_chat_and_sender_and_stored_as_such(stage: Stage) -> None:
+    group, citra = "120363000000000001@g.us", "628110000003@s.whatsapp.net"
+    async with await stage.session("ana") as client:
+        await stage.services.writer.call(StoreMessage(message=inbound(1)))
+        await stage.services.writer.call(StoreMessage(message=inbound(2)))
+        await stage.services.writer.call(StoreMessage(message=inbound(3, chat=group, sender=citra)))
+        ids = {"messageIds": ["WA1", "msg_2", "WA3"]}
+        assert (await client.post("/api/messages/read", json=ids)).status_code == 204
+        marked = [asked for asked in stage.scripts["ana"].asked if isinstance(asked, MarkRead)]
+        assert marked == [MarkRead(BUDI, BUDI, ("WA1", "WA2")), MarkRead(group, citra, ("WA3",))]
+        statuses = [m["status"] for m in (await client.get("/api/messages")).json()["messages"]]
+        assert statuses == ["read"] * 3
+        told = (await client.get("/api/events?events=messages.update&after=0")).json()["events"]
+        assert [(e["data"]["key"]["id"], e["data"]["status"]) for e in told] == [
+            ("WA1", "read"),
+            ("WA2", "read"),
+            ("WA3", "read"),
+        ]
+        for body, status in (({"messageIds": []}, 400), ({"messageIds": ["none"]}, 404), ({}, 400)):
+            assert (await client.post("/api/messages/read", json=body)).status_code == status
+
+
+async def test_who_sent_a_voice_note_is_told_that_it_was_heard(stage: Stage) -> None:
+    async with await stage.session("ana") as client:
+        await stage.services.writer.call(StoreMessage(message=inbound(1, type="voice")))
+        assert (await client.post("/api/messages/WA1/read")).status_code == 204
+        assert (await client.get("/api/messages/WA1")).json()["status"] == "played"
+    heard = stage.scripts["ana"].asked[-1]
+    assert isinstance(heard, Perform)
+    assert heard.name == "message.played"
+
+
+async def test_editing_pinning_and_deleting_go_to_the_message_s_chat(stage: Stage) -> None:
+    async with await stage.session("ana") as client:
+        await stage.services.writer.call(StoreMessage(message=inbound(1, from_me=True, status="sent")))
+        acts: list[tuple[str, str, Json | None, Content]] = [
+            ("PATCH", "", {"message": "baru"}, Edit(message_id="msg_1", text="baru")),
+            ("POST", "/pin", {"seconds": 86400}, Pin(message_id="msg_1", seconds=86400)),
+            ("POST", "/pin", None, Pin(message_id="msg_1", seconds=604800)),
+            ("POST", "/unpin", None, Pin(message_id="msg_1", seconds=0)),
+            ("DELETE", "", None, Revoke(message_id="msg_1")),
+            ("DELETE", "?for=everyone", None, Revoke(message_id="msg_1")),
+        ]
+        for method, rest, body, content in acts:
+            answer = await client.request(method, f"/api/messages/WA1{rest}", json=body)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["messageId"] == "3EB0C0FFEE"
+            assert stage.scripts["ana"].asked[-1] == Send(to=BUDI, content=content)
+            gone = await client.request(method, f"/api/messages/none{rest}", json=body)
+            assert (gone.status_code, gone.json()["code"]) == (404, "message_not_found")
+        for method, rest, body, path in (
+            ("PATCH", "", {"message": ""}, "message"),
+            ("POST", "/pin", {"seconds": -1}, "seconds"),
+            ("DELETE", "?for=us", None, "for"),
+        ):
+            refused = await client.request(method, f"/api/messages/WA1{rest}", json=body)
+            assert [each["path"] for each in refused.json()["errors"]] == [path]
+        starred = await client.post("/api/messages/WA1/star")
+        assert (starred.status_code, starred.json()["code"]) == (501, "not_possible")
+
+
+async def test_a_message_deleted_for_me_is_forgotten_and_nobody_is_told(stage: Stage) -> None:
+    async with await stage.session("ana") as client:
+        await stage.services.writer.call(StoreMessage(message=inbound(1)))
+        answer = await client.delete("/api/messages/WA1?for=me")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert (await client.get("/api/messages/WA1")).status_code == 404
+    assert not any(isinstance(asked, Send) for asked in stage.scripts["ana"].asked)
+
+
+async def test_deleting_wants_its_own_scope(stage: Stage) -> None:
+    await (await stage.session("ana")).aclose()
+    key = await stage.key(session_id="ana", scopes=("read", "send"))
+    async with stage.client_with(key) as client:
+        refused = await client.delete("/api/messages/WA1?for=me")
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_denied")
