@@ -6,6 +6,7 @@ FFmpeg is never left to guess: it would take playlists and other texts that name
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOMEM
 from fractions import Fraction
 
 import av
@@ -72,7 +73,7 @@ def recording(data: bytes, mime_type: str) -> Iterator[InputContainer]:
         ) as container:
             yield container
     except FFmpegError as error:
-        if "Cannot allocate memory" in str(error):
+        if error.errno == ENOMEM:
             raise MemoryError from error
         raise Undecodable(f"the recording is broken: {error.strerror}") from error
 
@@ -117,6 +118,8 @@ def frames(
         try:
             decoded = packet.decode()
         except FFmpegError as error:
+            if error.errno == ENOMEM:
+                raise
             broken = error
             continue
         for frame in decoded:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import DecodingError, TooLarge, Undecodable
 from .jobs import Converted
@@ -68,6 +68,8 @@ def opened(data: bytes, mime_type: str, limits: Limits) -> Iterator[Image.Image]
             raise
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise TooLarge("pixels", limits.max_pixels) from None
+        except UnidentifiedImageError as error:
+            raise Undecodable("the picture is broken") from error
         except Exception as error:  # its parsers stumble over broken files in many ways
             raise Undecodable(f"the picture is broken: {error}") from error
 

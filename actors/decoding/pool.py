@@ -31,9 +31,9 @@ class Decoders:
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus["Decoders"] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the workers. `started` when the first is warm; raises WorkerNotReady when it does not get so.
+        """Keep the workers; `started` when the first is warm. Cancelling kills them: files in hand fail.
 
-        Cancelling kills them; files in hand end in DecoderFailed.
+        Raises a group with WorkerNotReady, or the system's error, when the first does not get warm.
         """
         try:
             async with trio.open_nursery() as self._nursery:
@@ -83,6 +83,8 @@ class Decoders:
             worker = self._idle.pop()
             if worker.usable:
                 return worker
+        if self._nursery is None:
+            raise self._busy()
         try:
             return await self._start()
         except (WorkerNotReady, OSError) as error:
@@ -90,9 +92,8 @@ class Decoders:
             raise self._busy() from error
 
     async def _start(self) -> WorkerProcess:
-        """Raises WorkerNotReady, OSError, and Busy while this does not run."""
-        if self._nursery is None:
-            raise self._busy()
+        """Raises WorkerNotReady and OSError."""
+        assert self._nursery is not None
         config = self._config
         worker = WorkerProcess(
             *launch(
@@ -124,7 +125,7 @@ class Decoders:
         """Have one worker ready, though nobody needs it yet."""
         try:
             self._idle.append(await self._start())
-        except (WorkerNotReady, OSError, Busy) as error:
+        except (WorkerNotReady, OSError) as error:
             log.warning("decoder_not_started reason=%s", error)  # the next file tries again
 
     async def _work(self, worker: WorkerProcess, job: Job, data: bytes) -> Converted:

@@ -84,11 +84,11 @@ def reply_of(head: bytes, body: bytes | bytearray, data: bytes) -> Converted:
         told = json.loads(head)
         match told:
             case {"too_large": str(what), "limit": int(limit)}:
-                raise TooLarge(what[:TEXT], limit)
+                raise TooLarge(_printable(what), limit)
             case {"undecodable": str(reason)}:
-                raise Undecodable(reason[:TEXT])
+                raise Undecodable(_printable(reason))
             case {"failed": str(reason)}:
-                raise DecoderFailed(reason[:TEXT])
+                raise DecoderFailed(_printable(reason))
         return _converted(told, body, data)
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadReply(f"{type(error).__name__}: {error}") from error
@@ -115,6 +115,10 @@ def _converted(told: Mapping[str, Any], body: bytes | bytearray, data: bytes) ->
         thumbnail=bytes(thumbnail) or None,
         animated=told["animated"] is True,
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text[:TEXT])
 
 
 def _number(value: object, *, most: int = 2**31 - 1) -> int:

@@ -5,6 +5,7 @@ What a file makes go wrong in foreign code must not be taken for a fault of ours
 """
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -26,6 +27,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # meant for the gateway, which ends its workers itself
     rehearse()
+    os.dup2(1, 2)  # to nowhere, like standard output: what files make libraries complain of is nobody's log
     connection = socket.socket(fileno=arguments.socket)
     confine(memory=arguments.memory, parent=arguments.parent)
     connection.sendall(HEADER.pack(0, 0))

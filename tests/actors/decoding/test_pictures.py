@@ -6,7 +6,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from actors.decoding import Converted, Image, Portrait, Sticker, Thumbnail, TooLarge, Undecodable
+from actors.decoding import Converted, Image, Portrait, Sticker, Thumbnail, TooLarge, Undecodable, Video
 from actors.decoding.conversion import convert
 from actors.decoding.jobs import Job
 from actors.decoding.limits import Limits
@@ -193,6 +193,13 @@ def test_too_many_pixels_are_refused(name: str, job: Job) -> None:
     with pytest.raises(TooLarge) as caught:
         convert(job, encoded(picture((64, 64)), name), Limits(max_pixels=4095, max_seconds=1))
     assert (caught.value.what, caught.value.limit) == ("pixels", 4095)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1)])
+def test_the_thinnest_pictures_become_everything(size: tuple[int, int]) -> None:
+    data = encoded(picture(size), "GIF")
+    for job in (Image(), Sticker(), Thumbnail(), Portrait(), Video(gif=True)):
+        assert convert(job, data, LIMITS).data
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])

@@ -63,6 +63,13 @@ def test_an_error_arrives_as_it_was(error: DecodingError) -> None:
     assert str(caught.value) == str(error)
 
 
+def test_a_reason_is_short_and_can_be_written_anywhere() -> None:
+    with pytest.raises(Undecodable) as caught:
+        reply_of(json.dumps({"undecodable": "\ud800\n\x1b[31m" + "x" * 1000}).encode(), b"", b"")
+    assert caught.value.reason.startswith("???[31mxxx")
+    assert len(caught.value.reason) == 300
+
+
 GOOD = {
     "same": False,
     "lengths": [1, 0, 0],

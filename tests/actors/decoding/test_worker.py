@@ -87,7 +87,7 @@ def test_every_file_is_something_to_some_job(worker: Worker, files: list[bytes])
 
 
 @settings(
-    max_examples=200,
+    max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -115,12 +115,12 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
 
-def png_bomb(side: int, colours: int = 2) -> bytes:
-    """A small file of very many black, or transparent, pixels."""
+def png_bomb(side: int) -> bytes:
+    """A small file of very many transparent pixels."""
     packer = zlib.compressobj(9)
-    line = bytes(1 + side * {2: 3, 6: 4}[colours])
+    line = bytes(1 + side * 4)
     body = b"".join(packer.compress(line) for _ in range(side)) + packer.flush()
-    header = side.to_bytes(4, "big") * 2 + bytes([8, colours, 0, 0, 0])
+    header = side.to_bytes(4, "big") * 2 + bytes([8, 6, 0, 0, 0])
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
@@ -140,9 +140,8 @@ def test_a_text_that_unfolds_without_end_is_refused(worker: Worker) -> None:
         worker.convert(Image(), data[:33] + bomb * 3 + data[33:])
 
 
-@pytest.mark.parametrize("colours", [2, 6])
-def test_the_largest_picture_allowed_fits_into_the_memory_allowed(worker: Worker, colours: int) -> None:
-    result = worker.convert(Image(), png_bomb(7070, colours))
+def test_the_largest_picture_allowed_fits_into_the_memory_allowed(worker: Worker) -> None:
+    result = worker.convert(Image(), png_bomb(7070))
     assert (result.width, result.height) == (4096, 4096)
 
 
