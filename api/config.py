@@ -312,7 +312,7 @@ class Decoders:
     """[decoders]: the processes that look into files and convert them."""
 
     workers: int = _whole(2, least=1)
-    memory_mb: int = _whole(512, least=64)
+    memory_mb: int = _whole(640, least=64)
     timeout: float = _seconds(60)
     """For one file."""
     max_jobs: int = _whole(100, least=1)

@@ -27,9 +27,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # meant for the gateway, which ends its workers itself
     rehearse()
-    os.dup2(1, 2)  # to nowhere, like standard output: what files make libraries complain of is nobody's log
     connection = socket.socket(fileno=arguments.socket)
     confine(memory=arguments.memory, parent=arguments.parent)
+    os.close(2)  # what files make libraries complain of is nobody's log
     connection.sendall(HEADER.pack(0, 0))
     stream = connection.makefile("rb")
     while _serve(connection, stream, arguments):
