@@ -22,6 +22,7 @@ PERFORMING = (
     errors.SessionRestarting,
     errors.AccountRestricted,
     errors.WhatsAppFailed,
+    errors.OutcomeUnknown,
     CallTimeout,
 )
 """What may go wrong with everything that is asked of WhatsApp."""

@@ -24,6 +24,7 @@ from actors.errors import (
     AccountRestricted,
     AlreadyRunning,
     NoQr,
+    OutcomeUnknown,
     PairingRefused,
     SessionDisconnected,
     SessionError,
@@ -38,7 +39,7 @@ from actors.session import state
 from actors.session.addresses import Addresses
 from actors.session.arrival import ContentWrite, Known
 from actors.session.calls import turn_down
-from actors.session.content import Content, read_content
+from actors.session.content import Content
 from actors.session.downloads import Downloads
 from actors.session.earlier import EarlierMessages
 from actors.session.health import AccountHealth, Health, HealthState
@@ -54,6 +55,7 @@ from actors.session.keeper import (
 from actors.session.liveness import Liveness
 from actors.session.outcomes import session_error
 from actors.session.pairing import Pairing
+from actors.session.reading import read_content
 from actors.session.recipients import Recipients
 from actors.session.sending import Sending
 from actors.session.settings import SessionConfig, settings_of
@@ -64,6 +66,7 @@ from actors.session.strangers import Strangers
 from actors.whatsapp import events as wa
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
 from actors.whatsapp.errors import CellError
+from actors.whatsapp.errors import OutcomeUnknown as UnknownToClient
 from actors.whatsapp.jid import phone_jid
 from runtime import Actor, Exit, Ref, Reply
 from storage.errors import StorageError
@@ -391,6 +394,8 @@ class SessionActor(Actor):
     async def _answer_when(self, call: Awaitable[Any], reply: Reply) -> None:
         try:
             answer = await call
+        except UnknownToClient:
+            reply.fail(OutcomeUnknown(session_id=self.session_id))
         except CellError as error:
             reply.fail(session_error(self.session_id, error))
         except (SessionError, StorageError) as error:
