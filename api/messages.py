@@ -58,6 +58,8 @@ class MessageView:
     status: MessageStatus
     error: str | None
     client_ref: str | None
+    media_id: str | None
+    """Its file among `/api/media`; null: there is none, or it is not downloaded yet."""
     timestamp: int
     created_at: datetime
     updated_at: datetime
@@ -338,6 +340,7 @@ def message_view(message: Message) -> MessageView:
         status=message.status,
         error=message.error,
         client_ref=message.client_ref,
+        media_id=message.media_id,
         timestamp=int(message.occurred_at.timestamp()),
         created_at=message.created_at,
         updated_at=message.updated_at,

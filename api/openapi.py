@@ -141,6 +141,8 @@ def _body(declared: Operation, schemas: Schemas) -> Json:
     content: Json = {"application/json": {"schema": schema}}
     if _takes_a_file(declared.body):
         content["multipart/form-data"] = {"schema": schema}
+    if getattr(declared.body, "FILE_ALONE", False):
+        content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     return {"content": content, "required": not declared.patch}
 
 
