@@ -10,21 +10,9 @@ from attrs import evolve, frozen
 from google.protobuf.message import DecodeError
 
 from actors.session.altered import edit_of, edited_data, revoke_of, revoked_data
-from actors.session.content import (
-    REVOKED,
-    Content,
-    Edited,
-    Reacted,
-    Revoked,
-    Secret,
-    about_earlier,
-    plain_content,
-    poll_of,
-    reacted,
-    read_content,
-    storable,
-)
+from actors.session.content import REVOKED, Content, plain_content, poll_of, storable
 from actors.session.keys import Key, key_of, key_of_stored, phone_first
+from actors.session.reading import Edited, Reacted, Revoked, Secret, about_earlier, reacted, read_content
 from actors.session.votes import answer_data, vote_data
 from actors.whatsapp.events import MessageArrived
 from actors.whatsapp.proto import e2e

@@ -4,25 +4,7 @@ from typing import Any
 
 from .wrapping import may_have, media_part, part_of, unwrapped
 
-__all__ = ["edited", "words_of"]
-
-
-def words_of(message: Any) -> str:
-    """The text or caption of an unwrapped message; "" for none."""
-    part = part_of(message)
-    if part is None:
-        return ""
-    value = part[1]
-    if isinstance(value, str):
-        return value
-    return next(
-        (
-            words
-            for name in ("text", "caption")
-            if isinstance(words := getattr(value, name, ""), str) and words
-        ),
-        "",
-    )
+__all__ = ["edited"]
 
 
 def edited(before: Any, change: Any) -> Any:
@@ -36,9 +18,19 @@ def edited(before: Any, change: Any) -> Any:
         now.CopyFrom(before)
         part: Any = media_part(now)
         if may_have(part, "caption"):
-            part.caption = words_of(change)
+            part.caption = _words_of(change)
     else:
         now.CopyFrom(change)
     if before.HasField("messageContextInfo"):
         now.messageContextInfo.CopyFrom(before.messageContextInfo)
     return now
+
+
+def _words_of(message: Any) -> str:
+    part = part_of(message)
+    if part is None:
+        return ""
+    name, value = part
+    fields = [value] if name == "conversation" else [getattr(value, each, "") for each in ("text", "caption")]
+    words = next(filter(None, fields), "")
+    return words.decode(errors="replace") if isinstance(words, bytes) else str(words)

@@ -16,9 +16,8 @@ BESIDE = frozenset(
 """Parts of a message that say how it travels, not what it says."""
 
 _VIEW_ONCE = frozenset({"viewOnceMessage", "viewOnceMessageV2", "viewOnceMessageV2Extension"})
-_ENVELOPES = frozenset(
-    {"FutureProofMessage", "DeviceSentMessage"}
-)  # types whose `message` is another message
+# Types of parts whose `message` is another message.
+_ENVELOPES = frozenset({"FutureProofMessage", "DeviceSentMessage"})
 _DEEPEST = 8  # as many as nobody has a use for
 
 

@@ -8,7 +8,7 @@ import pytest
 from actors.errors import MessageUnsuitable
 from actors.outgoing import changes, polls
 from actors.outgoing.draft import Draft
-from actors.session.content import Edited, Reacted, Revoked, Secret, read_content
+from actors.session.reading import Edited, Reacted, Revoked, Secret, read_content
 from actors.whatsapp.client import SendResult
 from actors.whatsapp.proto import e2e
 from actors.whatsapp.secrets import Use, open_sealed, option_hash

@@ -35,7 +35,7 @@ from actors.outgoing.compose import Composed, Composer
 from actors.outgoing.files import album_message
 from actors.outgoing.intent import Intent
 from actors.outgoing.uploads import Uploads
-from actors.session.content import Secret, read_content
+from actors.session.reading import Secret, read_content
 from actors.whatsapp.client import Client
 from actors.whatsapp.control import decode_call
 from actors.whatsapp.errors import CallTimedOut, WhatsAppError

@@ -28,7 +28,9 @@ from actors.outgoing.content import (
 )
 from actors.outgoing.describe import described
 from actors.outgoing.intent import Intent
-from actors.session import content as reading
+from actors.session.content import KINDS
+from actors.session.content import Content as Said
+from actors.session.reading import read_content
 from actors.whatsapp import client as wa
 from actors.whatsapp.proto import e2e
 from storage.media import MediaFile, MediaSource
@@ -105,11 +107,11 @@ def shown(kind: MediaKind, **more: Any) -> tuple[Media, Any]:
 )
 def test_what_is_composed_is_read_as_what_its_row_said_before(content: Content, message: Any) -> None:
     message = message or made(content)
-    said = reading.read_content(e2e.Message.FromString(message.SerializeToString()))
-    assert isinstance(said, reading.Content)
+    said = read_content(e2e.Message.FromString(message.SerializeToString()))
+    assert isinstance(said, Said)
     kind, words, _ = described(Intent(to=BEN, content=content))
     assert (said.kind, said.text) == (kind, words)
-    assert kind in reading.KINDS
+    assert kind in KINDS
 
 
 def made(content: Content) -> Any:

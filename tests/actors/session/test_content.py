@@ -9,17 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from actors.session.arrival import Known, message_writes, subject_of
-from actors.session.content import (
-    KINDS,
-    Content,
-    Edited,
-    Reacted,
-    Revoked,
-    Secret,
-    kind_of,
-    plain_content,
-    read_content,
-)
+from actors.session.content import KINDS, Content, kind_of, plain_content
+from actors.session.reading import Edited, Reacted, Revoked, Secret, read_content
 from actors.whatsapp.events import MessageArrived
 from actors.whatsapp.proto import e2e
 from actors.whatsapp.secrets import Use
