@@ -16,7 +16,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +29,7 @@ from actors.directory import Sessions
 from actors.egress import Egress
 from actors.hub import Hub, Publish
 from actors.session.actor import SessionActor
-from actors.session.inbound import update_data
-from actors.session.keys import Key
+from actors.session.queued import interrupted
 from actors.session.settings import Limits, SessionConfig
 from actors.session.state import Policy
 from actors.session.stats import AllSessionStats
@@ -50,9 +48,6 @@ from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, Ref, Super
 from storage import (
     Committed,
     Insert,
-    Message,
-    MessageStatus,
-    NewEvent,
     Reads,
     Storage,
     Writer,
@@ -289,7 +284,7 @@ class _Tree:
 
     async def _run_sessions(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """The sessions, each stored one with its actor."""
-        await mark_interrupted(self._reads, self.writer, _interrupted)
+        await mark_interrupted(self._reads, self.writer, interrupted)
         async with trio.open_nursery() as nursery:
             await nursery.start(self.sessions.supervisor.run)
             await self.sessions.load()
@@ -322,14 +317,6 @@ class _Tree:
     def _unready(self) -> str | None:
         """Why the gateway is not ready for requests."""
         return None if self.ready else "starting"
-
-
-def _interrupted(message: Message) -> NewEvent:
-    """The messages.update of a message whose sending was cut short by the gateway's own end."""
-    key = Key(chat=message.chat, chat_alt=None, from_me=True, id=message.public_id)
-    return NewEvent(
-        "messages.update", update_data(key, MessageStatus.UNKNOWN, datetime.now(UTC), "interrupted")
-    )
 
 
 def _cell_config(config: Config) -> CellConfig:

@@ -7,28 +7,22 @@ from collections.abc import Callable
 from runtime import Ref
 from storage.reads import Reads
 from storage.rows import Message, MessageStatus
-from storage.writes import NewEvent, UpdateMessage, Written
+from storage.together import write_together
+from storage.writes import UpdateMessage
 
 
-async def mark_interrupted(reads: Reads, writer: Ref, event: Callable[[Message], NewEvent]) -> int:
+async def mark_interrupted(
+    reads: Reads, writer: Ref, unknown: Callable[[Message], UpdateMessage], *, session_id: str | None = None
+) -> int:
     """Call messages `unknown` that are `sending` though nobody sends them; how many they were.
 
-    WhatsApp may have them or not: so they are neither sent twice nor forgotten. To be called once, after the
-    writer's start and before any session's. `event` makes the messages.update that tells of it.
+    WhatsApp may have them or not: so they are neither sent twice nor forgotten. To be called before any
+    session sends, or for one session before that does. `unknown` makes the write. Raises DatabaseUnavailable.
     """
     count = 0
     after = ("", "")
-    while messages := await reads.under_way(MessageStatus.SENDING, after=after):
-        for message in messages:
-            written: Written = await writer.call(
-                UpdateMessage(
-                    session_id=message.session_id,
-                    id=message.id,
-                    status=MessageStatus.UNKNOWN,
-                    error="interrupted",
-                    events=(event(message),),
-                )
-            )
-            count += written.applied
+    while messages := await reads.under_way(MessageStatus.SENDING, session_id=session_id, after=after):
+        written = await write_together(writer, [unknown(message) for message in messages])
+        count += sum(each.applied for each in written)
         after = (messages[-1].session_id, messages[-1].id)
     return count

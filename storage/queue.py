@@ -123,12 +123,6 @@ class QueueReads:
             f"{_QUEUED} AND m.expires_at <= %(now)s LIMIT %(limit)s", session=session_id, now=now, limit=limit
         )
 
-    async def sending(self, session_id: str) -> list[Message]:
-        """Messages of a session that are being sent."""
-        return await self._messages(
-            "m.session_id = %(session)s AND m.status = 'sending' ORDER BY m.id", session=session_id
-        )
-
     async def queued(
         self, session_id: str, *, batch_id: str | None = None, after: str = "", limit: int = 500
     ) -> list[Message]:

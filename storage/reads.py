@@ -172,14 +172,20 @@ class Reads:
         return await self._all(Message, "WHERE session_id = %s AND id = ANY(%s)", (session_id, list(ids)))
 
     async def under_way(
-        self, status: MessageStatus, *, after: tuple[str, str] = ("", ""), limit: int = 500
+        self,
+        status: MessageStatus,
+        *,
+        session_id: str | None = None,
+        after: tuple[str, str] = ("", ""),
+        limit: int = 500,
     ) -> list[Message]:
-        """Messages of all sessions that are queued or sending, in order of session and id."""
-        which = (
-            "WHERE status = %s AND status IN ('queued', 'sending')"
-            " AND (session_id, id) > (%s, %s) ORDER BY session_id, id LIMIT %s"
+        """Messages of all sessions, or of one, that are queued or sending, in order of session and id."""
+        where = _Where()
+        where.add(
+            "status = %s AND status IN ('queued', 'sending') AND (session_id, id) > (%s, %s)", status, *after
         )
-        return await self._all(Message, which, (status, *after, limit))
+        where.equal("session_id", session_id)
+        return await self._all(Message, f"{where} ORDER BY session_id, id LIMIT %s", (*where.params, limit))
 
     # Idempotency keys
 

@@ -17,6 +17,7 @@ from actors.session.pace import Pace
 from actors.session.queued import EXPIRED, give_up, interrupted
 from runtime import Ref
 from storage.errors import DatabaseUnavailable
+from storage.interrupted import mark_interrupted
 from storage.reads import Reads
 from storage.rows import Batch, Message
 from storage.together import write_together
@@ -112,11 +113,11 @@ class Outbox:
         await self.writer.call(Append(self.session_id), timeout=math.inf)
         while True:
             try:
-                left = await self.reads.queue.sending(self.session_id)
-                break
+                await mark_interrupted(self.reads, self.writer, interrupted, session_id=self.session_id)
             except DatabaseUnavailable:
                 await trio.sleep(RETRY)
-        await write_together(self.writer, [interrupted(message) for message in left])
+            else:
+                return
 
     async def watch(self) -> None:
         """Give up messages that are too late, for as long as the session's actor lives."""

@@ -43,7 +43,7 @@ from actors.session.typing import show_typing
 from actors.whatsapp import errors as wa
 from actors.whatsapp.client import Client, SendResult
 from runtime import Ref, Reply
-from storage.errors import DatabaseUnavailable, StorageError
+from storage.errors import DatabaseUnavailable, StorageError, WriteRefused
 from storage.ids import new_id
 from storage.reads import Reads
 from storage.rows import Message, MessageStatus
@@ -248,13 +248,18 @@ class Sending:
         except SessionError as error:
             await self._give_up(row, error_text(error))
             return 0.0
-        except StorageError:
+        except DatabaseUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one message that cannot be made must not stop the others
             log.error("message_not_composed session=%s error=%s", row.session_id, type(error).__name__)  # noqa: TRY400
             await self._give_up(row, "internal_error")
             return 0.0
-        written: Written = await self.writer.call(_begun(row, ready), timeout=math.inf)
+        try:
+            written: Written = await self.writer.call(_begun(row, ready), timeout=math.inf)
+        except WriteRefused as error:
+            self._withdraw(ready)
+            await self._give_up(row, str(error))
+            return 0.0
         if not written.applied:  # cancelled or changed meanwhile
             self._withdraw(ready)
             return 0.0

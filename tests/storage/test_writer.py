@@ -348,12 +348,20 @@ async def test_messages_found_sending_at_the_start_become_unknown_once(gateway: 
     await gateway.together(*(StoreMessage(message=each) for each in (*lost, queued)))
     await sent(gateway, "A")
 
-    def event(interrupted: Message) -> NewEvent:
-        return NewEvent("messages.update", {"id": interrupted.id, "status": "unknown"})
+    def unknown(interrupted: Message) -> UpdateMessage:
+        event = NewEvent("messages.update", {"id": interrupted.id, "status": "unknown"})
+        return UpdateMessage(
+            session_id=interrupted.session_id,
+            id=interrupted.id,
+            status=MessageStatus.UNKNOWN,
+            error="interrupted",
+            events=(event,),
+        )
 
-    assert await mark_interrupted(gateway.reads, gateway.writer, event) == 2
-    assert await mark_interrupted(gateway.reads, gateway.writer, event) == 0
-    assert [each.data["id"] for each in gateway.events] == [each.id for each in lost]
+    assert await mark_interrupted(gateway.reads, gateway.writer, unknown, session_id="s2") == 1
+    assert await mark_interrupted(gateway.reads, gateway.writer, unknown) == 1
+    assert await mark_interrupted(gateway.reads, gateway.writer, unknown) == 0
+    assert [each.data["id"] for each in gateway.events] == [lost[1].id, lost[0].id]
     page = await gateway.reads.messages("s1", status=MessageStatus.UNKNOWN)
     assert [(each.id, each.error) for each in page.items] == [(lost[0].id, "interrupted")]
 

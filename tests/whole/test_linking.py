@@ -72,8 +72,12 @@ async def test_a_ban_is_told_with_its_end_and_waited_out(gw: Gateway, wa: Networ
     assert refused["code"] == "account_restricted"
     assert datetime.fromisoformat(refused["until"]) > datetime.now(UTC)
     await gw.until_connected(ana)
-    (health,) = await _events(gw, ana, "account.health")
-    assert health["state"] == "restricted"
+
+    async def well() -> list[str]:
+        states = [event["state"] for event in await _events(gw, ana, "account.health")]
+        return states if states[-1:] == ["ok"] else []
+
+    assert await until(well, "the account is well again") == ["banned", "ok"]
 
 
 async def test_a_client_replaced_by_another_waits_for_its_user(gw: Gateway, wa: Network) -> None:
