@@ -56,7 +56,6 @@ from actors.session.liveness import Liveness
 from actors.session.outcomes import session_error
 from actors.session.pairing import Pairing
 from actors.session.reading import read_content
-from actors.session.reading import read_content
 from actors.session.recipients import Recipients
 from actors.session.sending import Sending
 from actors.session.settings import SessionConfig, settings_of
