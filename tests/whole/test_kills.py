@@ -90,10 +90,20 @@ class Story:
                 await gw.kill()
                 await gw.start()
             case "cell":
-                os.kill(self.chance.choice([pid for pid in gw.cells if alive(pid)]), signal.SIGKILL)
+                cells = await until(lambda: _living(gw), "there is a cell")
+                os.kill(self.chance.choice(cells), signal.SIGKILL)
             case _:
-                lock = gw.folder / "data/postgres/pgdata/postmaster.pid"
-                os.kill(int(lock.read_text().split()[0]), signal.SIGKILL)
+                lock = trio.Path(gw.folder / "data/postgres/pgdata/postmaster.pid")
+                words = await until(lambda: _words(lock), "PostgreSQL runs")
+                os.kill(int(words[0]), signal.SIGKILL)
+
+
+async def _words(file: trio.Path) -> list[str]:
+    return (await file.read_text()).split() if await file.exists() else []
+
+
+async def _living(gw: Gateway) -> list[int]:
+    return [pid for pid in gw.cells if alive(pid)]
 
 
 async def test_every_key_has_one_outcome_and_nothing_is_sent_twice(gw: Gateway, wa: Network) -> None:
