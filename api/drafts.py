@@ -385,6 +385,7 @@ AnyDraft = (
     | LocationDraft
     | ContactDraft
     | PollDraft
+    | PollVoteDraft
     | EventDraft
     | ButtonsDraft
     | ListDraft
