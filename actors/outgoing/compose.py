@@ -140,8 +140,7 @@ class _Asking:
         target = await self.target(content.message_id)
         match content:
             case PollVote(options=options):
-                poll, voter = await self._in_secret(target)
-                return polls.vote(poll, options, chat=self.chat, voter=voter, own_jid=self.own_jid)
+                return await self._vote(target, options)
             case Reaction(emoji=emoji):
                 self._not_in_a_channel("reactions")
                 return changes.reaction(target, emoji, chat=self.chat, own_jid=self.own_jid)
@@ -173,11 +172,17 @@ class _Asking:
             author = await self.client.lid_of(author) or author
         return target_of(row, author)
 
-    async def _in_secret(self, target: Target) -> tuple[Target, str]:
-        """The target and our own address, in the one form in which the key of a vote is made of them."""
-        author = await self.client.lid_of(target.author) or target.author
-        own = await self.client.lid_of(self.own_jid) if author.endswith(_HIDDEN) else None
-        return evolve(target, author=author), own or self.own_jid
+    async def _vote(self, poll: Target, options: tuple[str, ...]) -> Draft:
+        """A vote, in which all are named by their hidden addresses if the poll's author has one.
+
+        Its key is made of the addresses, and whoever reads it has to guess which.
+        """
+        poll = evolve(poll, author=await self.client.lid_of(poll.author) or poll.author)
+        chat, voter = self.chat, self.own_jid
+        if poll.author.endswith(_HIDDEN):
+            voter = await self.client.lid_of(voter) or voter
+            chat = chat if poll.in_group else await self.client.lid_of(chat) or chat
+        return polls.vote(poll, options, chat=chat, voter=voter, own_jid=self.own_jid)
 
     async def context(self, options: Options) -> Context:
         quoted = options.quoted_message_id

@@ -214,7 +214,7 @@ async def test_a_vote_is_made_with_hidden_addresses_where_they_are_known(bench: 
         said.sealed, SECRET, Use.POLL_VOTE, message_id="A1", authors=[BEN_LID], senders=[OWN_LID]
     )
     assert opened is not None
-    assert said.author == BEN
+    assert said.author == BEN_LID
 
 
 async def test_in_a_group_an_author_is_named_by_the_hidden_address(bench: Bench) -> None:
