@@ -11,6 +11,8 @@ from api.services import services
 from storage.media import MediaFile
 
 OCTETS = "application/octet-stream"
+ANY = "*/*"
+"""The media type of such an answer, as a route declares it."""
 
 # What a browser may show by itself. Anything else is saved, and what it could run is not even named.
 _SHOWN = re.compile(r"image/(jpeg|png|gif|webp)|(audio|video)/[a-z0-9.+-]+")

@@ -25,7 +25,7 @@ from api.fields import (
     Upload,
     WebUrl,
 )
-from api.file_answers import OCTETS, file_answer
+from api.file_answers import ANY, file_answer
 from api.operation import operation
 from api.performing import PERFORMING
 from api.refusals import NotFound, RangeOutside
@@ -146,7 +146,7 @@ async def get(session_id: str, media_id: str) -> FileView:
     "GET",
     "/media/<media_id>/content",
     scope=Scope.MEDIA,
-    answers={200: OCTETS, 206: OCTETS},
+    answers={200: ANY, 206: ANY, 304: None},
     errors=(MediaNotFound, RangeOutside),
 )
 async def content(session_id: str, media_id: str) -> Response:
@@ -173,7 +173,7 @@ async def delete(session_id: str, media_id: str) -> None:
     "GET",
     "/messages/<message_id>/media",
     scope=Scope.READ,
-    answers={200: OCTETS, 206: OCTETS},
+    answers={200: ANY, 206: ANY, 304: None},
     errors=(NotFound, MediaGone, RangeOutside, *PERFORMING),
 )
 async def of_message(session_id: str, message_id: str) -> Response:

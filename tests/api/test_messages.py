@@ -268,7 +268,7 @@ async def test_a_message_is_shown_byte_for_byte_as_clients_know_it(stage: Stage)
     assert answer.content == (
         b'{"messageId":"WA0","id":"msg_0","sessionId":"ana","chat":"628110000002@s.whatsapp.net",'
         b'"from":"628110000002@s.whatsapp.net","fromMe":false,"type":"text","text":"nomor 0",'
-        b'"status":"received","error":null,"clientRef":null,"timestamp":1767225600,'
+        b'"status":"received","error":null,"clientRef":null,"mediaId":null,"timestamp":1767225600,'
         b'"createdAt":"2026-01-01T00:00:00.000Z","updatedAt":"2026-01-01T00:00:00.000Z",'
         b'"message":{"conversation":"nomor 0"}}'
     )

@@ -34,6 +34,8 @@ async def test_files_of_messages_are_here_whatever_became_of_them(gw: Gateway, w
         assert answer.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'
         view = await gw.call("GET", f"/api/media/{event['mediaId']}", session=ana)
         assert view["source"] == "inbound"
+        row = await gw.call("GET", f"/api/messages/{message_id}", session=ana)
+        assert row["mediaId"] == event["mediaId"]
         assert view["mimeType"] == event["mimeType"]
         if kind == "image":
             assert event["mimeType"] == "image/png"
