@@ -22,6 +22,8 @@ def control(network: Network, token: str) -> QuartTrio:
 
     @app.before_request
     async def authorise() -> None:
+        # Answered before its body has come, a request would leave its connection to hang with the next one.
+        await request.get_data()
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not secrets.compare_digest(given.encode(), token.encode()):
             raise Problem(401, "unauthorized", "The token is missing or wrong")

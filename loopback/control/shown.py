@@ -43,6 +43,7 @@ def phone_shown(network: Network, phone: Phone) -> dict[str, Any]:
         "name": account.name,
         "lid": str(account.lid_jid),
         "autoRead": phone.auto_read,
+        "pushName": phone.synced.own_name() or account.name,
         "about": account.about,
         "pictureId": account.picture.partition(" ")[0] or None,
         "privacy": PRIVACY | account.privacy,

@@ -19,16 +19,19 @@ from tests.loopback.library import trust  # first: it makes the library's import
 
 # isort: split
 from neonize import events
+from neonize._binder import gocode
 from neonize.client import NewClient, ProxySettings
-from neonize.proto.Neonize_pb2 import JID
-from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import DocumentMessage, Message
+from neonize.proto.Neonize_pb2 import JID, GroupParent, ReturnFunctionWithError
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import DocumentMessage, ImageMessage, Message
 from neonize.utils.enum import (
+    BlocklistAction,
     ChatPresence,
     ChatPresenceMedia,
     MediaType,
     ParticipantChange,
     Presence,
     ReceiptType,
+    VoteType,
 )
 
 _printing = threading.Lock()
@@ -50,7 +53,12 @@ def address(of: JID) -> str:
 
 
 def text_of(message: Message) -> Any:
-    return message.extendedTextMessage.text or message.conversation or message.documentMessage.caption
+    captions = message.documentMessage.caption or message.imageMessage.caption
+    return message.extendedTextMessage.text or message.conversation or captions
+
+
+def of_channel(info: Any) -> dict[str, Any]:
+    return {"id": address(info.ID), **MessageToDict(info)}
 
 
 class Program:
@@ -65,6 +73,7 @@ class Program:
         self.client._stop_finalizer.detach()
         self.client.qr(lambda _, code: say(event="qr", code=code.decode()))
         self.messages: dict[str, Message] = {}
+        self.events: dict[str, Any] = {}
         for kind in (
             events.ConnectedEv,
             events.DisconnectedEv,
@@ -88,6 +97,11 @@ class Program:
             events.NewsletterJoinEv,
             events.NewsletterLeaveEv,
             events.NewsletterMuteChangeEv,
+            events.NewsletterLiveUpdateEV,
+            events.HistorySyncEv,
+            events.PrivacySettingsEv,
+            events.CallAcceptEv,
+            events.CallOfferNoticeEv,
         ):
             self.client.event(kind)(self._plain(kind.__name__))
         self.client.event(events.MessageEv)(self._message)
@@ -101,6 +115,7 @@ class Program:
     def _message(self, _: NewClient, event: Any) -> None:
         info, source = event.Info, event.Info.MessageSource
         self.messages[info.ID] = event.Message
+        self.events[info.ID] = event
         say(
             event="Message",
             id=info.ID,
@@ -114,6 +129,9 @@ class Program:
             pushName=info.Pushname,
             text=text_of(event.Message),
             timestamp=info.Timestamp,
+            edit=info.Edit,
+            viewOnce=event.IsViewOnce,
+            content=MessageToDict(event.Message),
         )
 
     def _receipt(self, _: NewClient, event: Any) -> None:
@@ -226,6 +244,100 @@ class Program:
 
     def do_download(self, message: str) -> Any:
         return self.client.download_any(self.messages[message]).decode()
+
+    def do_react(self, chat: str, sender: str, message: str, emoji: str) -> str:
+        made = self.client.build_reaction(jid(chat), jid(sender), message, emoji)
+        return str(self.client.send_message(jid(chat), made).ID)
+
+    def do_poll(self, to: str, question: str, options: list[str]) -> str:
+        made = self.client.build_poll_vote_creation(question, options, VoteType.SINGLE)
+        sent = self.client.send_message(jid(to), made)
+        return str(sent.ID)
+
+    def do_vote(self, poll: str, options: list[str]) -> str:
+        info = self.events[poll].Info
+        made = self.client.build_poll_vote(info, options)
+        return str(self.client.send_message(info.MessageSource.Chat, made).ID)
+
+    def do_read_vote(self, message: str) -> list[str]:
+        raw = self.events[message].SerializeToString()
+        answer = gocode.DecryptPollVote(self.client.uuid, raw, len(raw)).contents.get_bytes()
+        model = ReturnFunctionWithError.FromString(answer)
+        assert not model.Error, model.Error
+        return [option.hex() for option in model.PollVoteMessage.selectedOptions]
+
+    def do_chat_settings(self, chat: str) -> Any:
+        return MessageToDict(self.client.chat_settings.get_chat_settings(jid(chat)))
+
+    def do_full_name(self, of: str) -> Any:
+        return self.client.contact.get_contact(jid(of)).FullName
+
+    def do_create_community(self, name: str) -> str:
+        parent = GroupParent(IsParent=True, DefaultMembershipApprovalMode="request_required")
+        return address(self.client.create_group(name, [], group_parent=parent).JID)
+
+    def do_link_group(self, community: str, group: str) -> None:
+        self.client.link_group(jid(community), jid(group))
+
+    def do_unlink_group(self, community: str, group: str) -> None:
+        self.client.unlink_group(jid(community), jid(group))
+
+    def do_sub_groups(self, community: str) -> list[str]:
+        return [address(each.JID) for each in self.client.get_sub_groups(jid(community))]
+
+    def do_linked_participants(self, community: str) -> list[str]:
+        # The library's own function takes the answer for one of another type.
+        raw = jid(community).SerializeToString()
+        answer = gocode.GetLinkedGroupsParticipants(self.client.uuid, raw, len(raw))
+        model = ReturnFunctionWithError.FromString(answer)
+        assert not model.Error, model.Error
+        return [address(each) for each in model.GetLinkedGroupsParticipants.JIDS]
+
+    def do_participants(self, group: str, people: list[str], change: str) -> Any:
+        done = self.client.update_group_participants(
+            jid(group), [jid(each) for each in people], ParticipantChange[change]
+        )
+        return [MessageToDict(each) for each in done]
+
+    def do_requests(self, group: str) -> list[str]:
+        return [address(each.Participant) for each in self.client.get_group_request_participants(jid(group))]
+
+    def do_join_invited(self, group: str, inviter: str, code: str, expiration: int) -> None:
+        self.client.join_group_with_invite(jid(group), jid(inviter), code, expiration)
+
+    def do_revoke_link(self, group: str) -> Any:
+        return self.client.get_group_invite_link(jid(group), revoke=True)
+
+    def do_channel_image(self, channel: str, data: str) -> Any:
+        up = self.client.upload_newsletter(data.encode(), MediaType.MediaImage)
+        image = ImageMessage(
+            URL=up.url,
+            directPath=up.DirectPath,
+            fileSHA256=up.FileSHA256,
+            fileLength=up.FileLength,
+            mimetype="image/png",
+            caption="an image for all",
+        )
+        return self.client.send_message(jid(channel), Message(imageMessage=image)).ID
+
+    def do_edit(self, chat: str, message: str, text: str) -> Any:
+        return self.client.edit_message(jid(chat), message, Message(conversation=text)).ID
+
+    def do_watch_channel(self, channel: str) -> None:
+        self.client.newsletter_subscribe_live_updates(jid(channel))
+
+    def do_view_posts(self, channel: str, ids: list[int]) -> None:
+        self.client.newsletter_mark_viewed(jid(channel), ids)
+
+    def do_channel_by_invite(self, invite: str) -> Any:
+        return of_channel(self.client.get_newsletter_info_with_invite(invite))
+
+    def do_verified_name(self, number: str) -> Any:
+        (found,) = self.client.is_on_whatsapp(number)
+        return found.VerifiedName.Details.verifiedName
+
+    def do_block(self, person: str) -> None:
+        self.client.update_blocklist(jid(person), BlocklistAction.BLOCK)
 
     def do_set_status(self, text: str) -> None:
         self.client.set_status_message(text)

@@ -14,6 +14,7 @@ import trio
 from tests.loopback.library import environment
 
 PROGRAM = Path(__file__).with_name("client_program.py")
+PYWHATS = Path(__file__).with_name("pywhats_program.py")
 
 CALL_TIMEOUT = 90.0  # seconds; the library gives up after 75 itself
 
@@ -105,12 +106,30 @@ class Client:
 
 async def start_client(nursery: trio.Nursery, store: Path, port: int, root: bytes, pem: Path) -> Client:
     """A client process, ready and not yet connected; whoever starts it kills it."""
-    empty = store.parent / "no-certificates"
+    arguments = [str(PROGRAM), str(port), root.hex(), str(store)]
+    return await _start(nursery, arguments, store.parent, environment(pem, _no_certificates(store)))
+
+
+async def start_pywhats(nursery: trio.Nursery, session: Path, port: int, pem: Path) -> Client:
+    """The same with the other library, whose process is told of the proxy by its environment."""
+    proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
+    surroundings = environment(pem, _no_certificates(session)) | proxy
+    return await _start(nursery, [str(PYWHATS), str(session)], session.parent, surroundings)
+
+
+def _no_certificates(beside: Path) -> Path:
+    empty = beside.parent / "no-certificates"
     empty.mkdir(parents=True, exist_ok=True)
+    return empty
+
+
+async def _start(
+    nursery: trio.Nursery, arguments: list[str], directory: Path, surroundings: dict[str, str]
+) -> Client:
     process = await trio.lowlevel.open_process(
-        [sys.executable, str(PROGRAM), str(port), root.hex(), str(store)],
-        env=environment(pem, empty),
-        cwd=store.parent,
+        [sys.executable, *arguments],
+        env=surroundings,
+        cwd=directory,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import trio
 
-from tests.loopback.clients import Client, Event, start_client
+from tests.loopback.clients import Client, Event, start_client, start_pywhats
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,6 +76,14 @@ class Network:
             self.proxy_port,
             bytes.fromhex(self.where["rootKey"]),
             Path(self.where["caFile"]),
+        )
+        self.clients.append(client)
+        return client
+
+    async def pywhats(self, name: str) -> Client:
+        """A client process of the other library; not connected yet."""
+        client = await start_pywhats(
+            self._nursery, self._directory / f"{name}.json", self.proxy_port, Path(self.where["caFile"])
         )
         self.clients.append(client)
         return client

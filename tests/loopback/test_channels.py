@@ -37,3 +37,46 @@ async def test_followers_read_what_the_owner_posts(network: Network) -> None:
     await bert.call("unfollow", channel=channel)
     await bert.event("NewsletterLeave")
     assert await bert.call("channels") == []
+
+
+async def test_files_changes_and_counts_of_a_channel_reach_its_followers(network: Network) -> None:
+    await network.phone(network.anna, "Anna")
+    await network.phone(network.bert, "Bert")
+    anna, bert = await network.linked(network.anna), await network.linked(network.bert)
+    channel = await anna.call("create_channel", name="News", description="All of it")
+    (shown,) = [each for each in (await network.get("/channels"))["channels"] if each["jid"] == channel]
+    assert (await bert.call("channel_by_invite", invite=shown["invite"]))["id"] == channel
+    await bert.call("follow", channel=channel)
+    await anna.call("channel_image", channel=channel, data="of the news")
+    got = await bert.text("an image for all")
+    assert await bert.call("download", message=got["id"]) == "of the news"
+
+    sent = await anna.call("send", to=channel, text="frist")
+    await bert.text("frist")
+    await anna.call("edit", chat=channel, message=sent["id"], text="first")
+    assert (await bert.text("first"))["id"] == sent["id"]
+    await bert.call("watch_channel", channel=channel)
+    at = f"/phones/{network.anna}/channels/{channel}"
+    await network.post(f"{at}/reactions", serverId=101, emoji="👍")
+    update = await bert.event("NewsletterLiveUpdate")
+    assert update["Messages"][0]["ReactionCounts"] == [{"type": "👍", "count": "1"}]
+    await bert.call("view_posts", channel=channel, ids=[100, 101])
+    (shown,) = (await network.get(f"/phones/{network.bert}/channels"))["channels"]
+    assert [(p["text"], p["views"], p["mediatype"]) for p in shown["posts"]] == [
+        ("an image for all", 1, "image"),
+        ("first", 1, None),
+    ]
+
+
+async def test_phone_makes_a_channel_and_posts(network: Network) -> None:
+    await network.phone(network.anna, "Anna")
+    await network.phone(network.bert, "Bert")
+    anna = await network.linked(network.anna)
+    made = await network.post(f"/phones/{network.bert}/channels", name="Bert's")
+    await anna.call("follow", channel=made["channel"])
+    await network.post(f"/phones/{network.bert}/messages", to=made["channel"], message="from my phone")
+    assert (await anna.text("from my phone"))["chat"] == made["channel"]
+    refused = await network.control.post(
+        f"/phones/{network.anna}/messages", json={"to": made["channel"], "message": "not mine"}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "refused")

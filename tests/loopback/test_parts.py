@@ -7,13 +7,19 @@ import pytest
 import trio
 import trio.testing
 
-from loopback.accounts import Accounts
-from loopback.addresses import device_list_hash
+from loopback.accounts import Account, Accounts, Device
+from loopback.addresses import Attrs, device_list_hash
 from loopback.deliveries import Deliveries
 from loopback.faults import Faults, Kind
 from loopback.keyring import Keyring
 from loopback.log import mask
+from loopback.media import Media
+from loopback.settings import Settings
+from loopback.signal.appstate import Collection, apply, encode
+from loopback.signal.errors import UndecryptableError
+from loopback.signal.keyshare import AppStateKey
 from loopback.store import Store
+from loopback.synced import Synced
 from loopback.wire.node import JID, Node
 
 ANNA, BERT = JID("111", "lid", 1), JID("222", "lid", 1)
@@ -125,3 +131,67 @@ def test_device_list_hash_does_not_depend_on_the_order() -> None:
 def test_masked_number_shows_its_ends_only() -> None:
     assert mask("628123456789") == "+62…789"
     assert "123" not in mask("12345")
+
+
+def synchronise(settings: Settings, account: Account, version: int, patch: bytes | None = None) -> Node:
+    """The answer to one device's synchronisation of one collection."""
+    device = Device(1, b"", b"", 0)
+    content = Node("patch", {}, patch) if patch is not None else None
+    attrs: Attrs = {"name": "regular_low", "version": version, "return_snapshot": "true"}
+    iq = Node("iq", {}, Node("sync", {}, Node("collection", attrs, content)))
+    answer = settings.answer(account, device, iq).child("collection")
+    assert answer is not None
+    return answer
+
+
+@pytest.fixture
+def settings() -> Settings:
+    store = Store()
+    return Settings(store, Deliveries(store), Media(None, Faults()))
+
+
+def test_settings_on_an_old_version_are_refused_with_what_was_missed(settings: Settings) -> None:
+    account = Account("628111111111", "111", "Anna", 0)
+    key = AppStateKey.generate(0)
+    Synced(account, settings, key).archive(BERT, archived=True)
+    stale = encode(key, Collection("regular_low"), [])
+    refused = synchronise(settings, account, 0, stale)
+    error, patches = refused.child("error"), refused.child("patches")
+    assert error is not None
+    assert patches is not None
+    assert (refused.attr("type"), error.attr("code"), len(patches.children())) == ("error", "409", 1)
+    read, _ = apply(key, Collection("regular_low"), patches.children()[0].data)
+    accepted = synchronise(settings, account, 1, encode(key, read, []))
+    assert (accepted.attr("type"), accepted.attr("version")) == ("result", "2")
+
+
+def test_settings_forged_with_another_key_are_not_read(settings: Settings) -> None:
+    account = Account("628111111111", "111", "Anna", 0)
+    Synced(account, settings, AppStateKey.generate(0)).archive(BERT, archived=True)
+    with pytest.raises(UndecryptableError):
+        Synced(account, settings, AppStateKey.generate(0)).chats()
+
+
+def test_many_settings_are_handed_over_as_a_snapshot_of_the_newest_values(settings: Settings) -> None:
+    account = Account("628111111111", "111", "Anna", 0)
+    synced = Synced(account, settings, AppStateKey.generate(0))
+    for n in range(30):
+        synced.archive(BERT, archived=n % 2 == 1)
+    answer = synchronise(settings, account, 0)
+    snapshot, patches = answer.child("snapshot"), answer.child("patches")
+    assert snapshot is not None
+    assert patches is not None
+    assert (answer.attr("version"), patches.children()) == ("30", ())
+    assert synced.chats()[str(BERT)].archived
+
+
+def test_privacy_setting_shows_to_contacts_what_it_hides_from_strangers() -> None:
+    anna, bert = Account("628111111111", "111", "Anna", 0), Account("628222222222", "222", "Bert", 0)
+    anna.privacy |= {"profile": "contacts", "status": "none"}
+    assert not anna.shows("profile", bert)
+    anna.contacts["222"] = "Bert"
+    assert anna.shows("profile", bert)
+    assert not anna.shows("status", bert)
+    assert anna.shows("status", anna)
+    anna.blocked.add("222")
+    assert not anna.shows("last", bert)
