@@ -136,7 +136,9 @@ async def admit_across_sessions(scope: Scope, session_id: str | None) -> str | N
     """The same; None, for all sessions, when a key of no session names none."""
     key = await admit(scope)
     named = request.headers.get("x-session-id")
-    return None if key.session_id is session_id is named is None else acting_on(key, session_id, named)
+    if key.session_id is None and session_id is None and named is None:
+        return None
+    return acting_on(key, session_id, named)
 
 
 def client_address() -> str | None:

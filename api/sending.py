@@ -199,7 +199,7 @@ async def _requests(session_id: str, drafts: tuple[Draft, ...]) -> list[Send]:
         for number, draft in enumerate(drafts):
             nursery.start_soon(prepare, number, draft)
     if refused:
-        raise refused[0]
+        raise refused[0] from refused[0].error
     return [requests[number] for number in range(len(drafts))]
 
 

@@ -82,6 +82,21 @@ SENDS: list[tuple[str, Json, outgoing.Content]] = [
             sections=(outgoing.ListSection(title="S", rows=(outgoing.ListRow(id="1", title="R"),)),),
         ),
     ),
+    (
+        "contact",
+        {"contacts": [{"name": "Budi, S", "phone": "628110000003", "organization": "Toko; Jaya"}]},
+        outgoing.Contacts(
+            cards=(
+                (
+                    "Budi, S",
+                    (
+                        "BEGIN:VCARD\nVERSION:3.0\nN:;Budi\\, S;;;\nFN:Budi\\, S\nORG:Toko\\; Jaya;\n"
+                        "TEL;type=CELL;type=VOICE;waid=628110000003:+628110000003\nEND:VCARD"
+                    ),
+                ),
+            )
+        ),
+    ),
     ("forward", {"messageId": "WA1"}, outgoing.Forward(message_id="WA1")),
     (
         "contact",
