@@ -58,12 +58,16 @@ class MediaFile:
 _COLUMNS = tuple(column.name for column in attrs.fields(MediaFile))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM media"  # noqa: S608 - names written here
 _INSERT = f"INSERT INTO media ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"  # noqa: S608
-# A file that a message still waits for stays, however old it is.
+# A file that a message still waits for stays, however old it is: its own, or the one its intent names.
 _SWEEP = """
     DELETE FROM media WHERE id IN (
         SELECT id FROM media
         WHERE expires_at < %s AND NOT EXISTS (
-            SELECT FROM messages WHERE media_id = media.id AND status IN ('queued', 'sending')
+            SELECT FROM messages
+            WHERE messages.session_id = media.session_id AND status IN ('queued', 'sending')
+                AND media.id IN (
+                    media_id, intent #>> '{content,media_id}', intent #>> '{content,preview,thumbnail}'
+                )
         )
         ORDER BY expires_at LIMIT %s
     )

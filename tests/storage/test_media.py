@@ -141,20 +141,30 @@ async def test_the_sweep_takes_what_is_over_save_what_a_message_waits_for(
 ) -> None:
     kept = await put(store)
     later = await put(store, expires_at=AT + timedelta(seconds=1))
-    wanted = await put(store, expires_at=AT)
     over = [await put(store, expires_at=AT - timedelta(days=n)) for n in range(1, 4)]
-    waiting = Message(
-        session_id="s1",
-        id="m1",
-        chat="1@lid",
-        sender="2@lid",
-        from_me=True,
-        type="image",
-        status=MessageStatus.QUEUED,
-        media_id=wanted.id,
-    )
-    await gateway.writer.call(StoreMessage(message=waiting))
+    wanted = [await put(store, expires_at=AT) for _ in range(3)]
+    contents: list[dict[str, Any]] = [
+        {"media_id": wanted[0].id},
+        {"intent": {"content": {"media_id": wanted[1].id}}},
+        {"intent": {"content": {"preview": {"thumbnail": wanted[2].id}}}},
+        {"status": MessageStatus.SENT, "media_id": over[0].id},
+    ]
+    for number, content in enumerate(contents):
+        fields: dict[str, Any] = {
+            "session_id": "s1",
+            "id": f"m{number}",
+            "chat": "1@lid",
+            "sender": "2@lid",
+            "from_me": True,
+            "type": "image",
+            "status": MessageStatus.QUEUED,
+        }
+        await gateway.writer.call(StoreMessage(message=Message(**fields | content)))
     assert await store.sweep(AT, limit=2) == 2
     assert await store.get("s1", over[0].id) is not None
     assert await store.sweep(AT + timedelta(seconds=1)) == 1
-    assert {each.id for each in (await store.listing("s1")).items} == {kept.id, later.id, wanted.id}
+    assert {each.id for each in (await store.listing("s1")).items} == {
+        kept.id,
+        later.id,
+        *(each.id for each in wanted),
+    }
