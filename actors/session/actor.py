@@ -6,6 +6,7 @@
     sending   the queue of outgoing messages
     timer     feeds `Due` when the machine's time has come
     prover    asks WhatsApp for a sign of life when there was none for a while
+    downloads brings the files of messages into the media store
 """
 
 import logging
