@@ -9,6 +9,7 @@ What fails without an effect gives its claim back: the same key tries again.
 
 import base64
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -21,12 +22,14 @@ from quart import Response, request
 from api.errors import CONTENT_TYPE, problem_of
 from api.refusals import AnswerLost, FieldError, KeyInProgress, KeyReused, ValidationFailed
 from api.trace import trace
-from runtime import Ref
-from storage.errors import WriteRefused
+from runtime import CallTimeout, Ref
+from storage.errors import DatabaseUnavailable, WriteRefused
 from storage.ids import new_id
 from storage.reads import Reads
 from storage.rows import Claim, Json, Message, now
 from storage.writes import Delete, Insert, Update
+
+log = logging.getLogger("api.idempotency")
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -35,6 +38,8 @@ LONGEST = 255
 
 _ANSWERED = frozenset({500, 502, 504})
 """Statuses of failures that may have had an effect, or had one: the answer stays."""
+
+_PATIENCE = 20.0  # seconds for the database to take an answer
 
 Execute = Callable[[], Awaitable[Response]]
 Derive = Callable[[Message], Awaitable[Response]]
@@ -94,6 +99,9 @@ class Idempotency:
             if refused.reason != "duplicate":
                 raise
             raise KeyInProgress from None  # another was a moment faster
+        except CallTimeout:
+            # The claim may be there later, and is taken over then: nothing was done under it.
+            raise DatabaseUnavailable("no claim can be stored") from None
         return claim, True
 
     async def _execute(self, claim: Claim, execute: Execute) -> Response:
@@ -113,7 +121,11 @@ class Idempotency:
         return response
 
     async def _keep(self, claim: Claim, answer: Json) -> None:
-        await self.writer.call(Update(Claim, claim.id, {"answer": answer}))
+        try:
+            await self.writer.call(Update(Claim, claim.id, {"answer": answer}), timeout=_PATIENCE)
+        except CallTimeout:
+            # It is the answer all the same. Who asks again hears what became of the message.
+            log.warning("answer_not_kept claim=%s", claim.id)
 
 
 def given_key() -> str | None:

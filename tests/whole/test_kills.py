@@ -66,8 +66,12 @@ class Story:
         """Ask until there is an outcome, as a client does that wants its message sent once."""
         while True:
             status, body = await self.ask(key)
-            # A session that is on its way back after a restart may be seen before it is connecting.
-            if status not in AGAIN and body.get("code") != "session_disconnected":
+            # A session that is on its way back after a restart may be seen before it is connecting. And a 504
+            # that names no message says nothing of one.
+            undecided = body.get("code") == "session_disconnected" or (
+                status == 504 and "messageId" not in body
+            )
+            if status not in AGAIN and not undecided:
                 self.answers[key] = status, body
                 return
             await trio.sleep(0.05)
