@@ -152,14 +152,17 @@ class NotGroupAdmin(SessionError):
     group: str
 
 
+@frozen
 class InviteInvalid(SessionError):
     """The link or code leads to no group."""
 
 
+@frozen
 class InviteRevoked(SessionError):
     """The link was replaced by another, or does not let this account in."""
 
 
+@frozen
 class PictureUnsuitable(SessionError):
     """WhatsApp does not take this file for a picture."""
 
