@@ -218,7 +218,7 @@ async def messages(session_id: str, jid: str, query: _Messages) -> MessagesPage:
     "/chats/<jid>/read",
     scope=Scope.SEND,
     answers={200: ReadView},
-    errors=(*PERFORMING, InvalidJid, errors.OutcomeUnknown),
+    errors=(*PERFORMING, InvalidJid),
 )
 async def read(session_id: str, jid: str) -> ReadView:
     """Mark what others wrote as read, here and for those who wrote it: the newest 500 messages."""
@@ -277,7 +277,6 @@ async def typing(session_id: str, jid: str, body: _Typing) -> None:
         errors.GroupNotFound,
         errors.NotGroupMember,
         errors.NotGroupAdmin,
-        errors.OutcomeUnknown,
     ),
 )
 async def disappearing(session_id: str, jid: str, body: _Disappearing) -> None:

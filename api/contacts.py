@@ -8,7 +8,7 @@ from actors.session.keys import phone_first
 from actors.session.messages import CheckContacts, ContactCheck
 from actors.whatsapp import people
 from actors.whatsapp.client import Client
-from actors.whatsapp.errors import OutcomeUnknown, WhatsAppError
+from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.jid import LID, PHONE, phone_jid
 from api.access import Scope
 from api.fields import DEFAULT_LIMIT, Flag, Limit, MismatchError, Phone, is_jid, is_phone
@@ -295,7 +295,7 @@ async def business(session_id: str, jid: str) -> BusinessView:
     "/contacts/<jid>/block",
     scope=Scope.SEND,
     answers={204: None},
-    errors=(*_UNKNOWN, errors.OutcomeUnknown),
+    errors=_UNKNOWN,
 )
 async def block(session_id: str, jid: str) -> None:
     """Have nothing that this person sends reach the account any more."""
@@ -308,7 +308,7 @@ async def block(session_id: str, jid: str) -> None:
     "/contacts/<jid>/unblock",
     scope=Scope.SEND,
     answers={204: None},
-    errors=(*_UNKNOWN, errors.OutcomeUnknown),
+    errors=_UNKNOWN,
 )
 async def unblock(session_id: str, jid: str) -> None:
     """Let what this person sends reach the account again."""
@@ -361,13 +361,8 @@ async def _set_blocked(session_id: str, address: str, *, blocked: bool) -> None:
         if not checked.exists:
             raise errors.RecipientNotOnWhatsApp(recipient=phone)
 
-    async def act(client: Client) -> None:
-        try:
-            await people.set_blocked(client, asked, blocked)
-        except OutcomeUnknown as error:
-            raise errors.OutcomeUnknown(session_id=session_id) from error
-
-    await perform(session_id, "contact.block" if blocked else "contact.unblock", act)
+    name = "contact.block" if blocked else "contact.unblock"
+    await perform(session_id, name, lambda client: people.set_blocked(client, asked, blocked))
 
 
 async def _check(session_id: str, phones: tuple[Phone, ...]) -> tuple[ContactCheck, ...]:

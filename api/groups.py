@@ -170,9 +170,8 @@ GROUP_ERRORS = (
     errors.GroupNotFound,
     errors.NotGroupMember,
     errors.NotGroupAdmin,
-    errors.OutcomeUnknown,
 )
-INVITE_ERRORS = (*PERFORMING, errors.InviteInvalid, errors.InviteRevoked, errors.OutcomeUnknown)
+INVITE_ERRORS = (*PERFORMING, errors.InviteInvalid, errors.InviteRevoked)
 
 
 # --- Groups ------------------------------------------------------------------------------------------------
@@ -193,7 +192,7 @@ async def listing(session_id: str) -> GroupsView:
     scope=Scope.SEND,
     body=_NewGroup,
     answers={200: GroupView},
-    errors=(*PERFORMING, errors.RecipientNotOnWhatsApp, errors.OutcomeUnknown),
+    errors=(*PERFORMING, errors.RecipientNotOnWhatsApp),
 )
 async def create(session_id: str, body: _NewGroup) -> GroupView:
     """Make a group. A person who could not be added is among the participants with an `error`.
@@ -225,7 +224,7 @@ async def preview(session_id: str, query: _Invitation) -> GroupView:
     """The group that an invitation leads to, without joining it."""
 
     async def act(client: Client) -> Group:
-        async with administration.refusals_of_invite(client):
+        async with administration.refusals_of_invite():
             return await administration.preview(client, query.invite)
 
     return _view(await perform(session_id, "group.preview", act))
@@ -244,7 +243,7 @@ async def join(session_id: str, body: _Invitation) -> JoinedView:
     """Join by a link or its code; nothing changes where the account is in the group already."""
 
     async def act(client: Client) -> tuple[str, bool]:
-        async with administration.refusals_of_invite(client):
+        async with administration.refusals_of_invite():
             return await administration.join(client, body.invite)
 
     group, inside = await perform(session_id, "group.join", act)

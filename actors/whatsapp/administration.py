@@ -16,7 +16,6 @@ from actors.errors import (
     InviteRevoked,
     NotGroupAdmin,
     NotGroupMember,
-    OutcomeUnknown,
     PictureUnsuitable,
 )
 
@@ -60,8 +59,8 @@ class JoinRequest:
 async def refusals_of(client: Client, group: str) -> AsyncIterator[None]:
     """What goes wrong inside, with this group, as SessionErrors.
 
-    Raises GroupNotFound, NotGroupMember, NotGroupAdmin, PictureUnsuitable, OutcomeUnknown; other CellErrors
-    pass. WhatsApp says `forbidden` to strangers and to plain members alike: who it was is looked up.
+    Raises GroupNotFound, NotGroupMember, NotGroupAdmin, PictureUnsuitable; other CellErrors pass. WhatsApp
+    says `forbidden` to strangers and to plain members alike: who it was is looked up.
     """
     try:
         yield
@@ -75,13 +74,11 @@ async def refusals_of(client: Client, group: str) -> AsyncIterator[None]:
         if not await _is_member(client, group):
             raise NotGroupMember(group=group) from error
         raise NotGroupAdmin(group=group) from error
-    except wa.OutcomeUnknown as error:
-        raise OutcomeUnknown(session_id=client.session_id) from error
 
 
 @asynccontextmanager
-async def refusals_of_invite(client: Client) -> AsyncIterator[None]:
-    """The same about an invitation. Raises InviteInvalid, InviteRevoked, OutcomeUnknown."""
+async def refusals_of_invite() -> AsyncIterator[None]:
+    """The same about an invitation. Raises InviteInvalid, InviteRevoked."""
     try:
         yield
     except wa.WhatsAppError as error:
@@ -92,8 +89,6 @@ async def refusals_of_invite(client: Client) -> AsyncIterator[None]:
                 raise InviteRevoked from error
             case _:
                 raise
-    except wa.OutcomeUnknown as error:
-        raise OutcomeUnknown(session_id=client.session_id) from error
 
 
 async def joined_groups(client: Client) -> tuple[Group, ...]:

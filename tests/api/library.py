@@ -4,11 +4,12 @@ from typing import Any
 
 from attrs import define, field
 
-from actors.errors import WhatsAppFailed
+from actors.errors import OutcomeUnknown, WhatsAppFailed
 from actors.session.messages import Perform
 from actors.whatsapp.client import Client
 from actors.whatsapp.control import decode_call
 from actors.whatsapp.errors import CellError
+from actors.whatsapp.errors import OutcomeUnknown as UnknownToClient
 from actors.whatsapp.proto import neonize
 from tests.api.stage import Stage
 
@@ -50,6 +51,8 @@ def play(stage: Stage, session_id: str, **answers: Any) -> Library:
     async def perform(request: Perform) -> Any:
         try:
             return await request.act(Client(session_id, 1, library))
+        except UnknownToClient as error:
+            raise OutcomeUnknown(session_id=session_id) from error
         except CellError as error:
             raise WhatsAppFailed(session_id=session_id, reason=str(error)) from error
 
