@@ -196,7 +196,7 @@ class Phone:
 
     def hand_over(self, device: Device) -> None:
         """Tell a new companion of the chats so far, if there are any."""
-        known = sorted(self.known_messages(), key=lambda message: message.timestamp)
+        known = self.known_messages()
         if not known:
             return
         chats = transfer.conversations(known, self.synced.chats(), self._accounts, self._groups)
@@ -235,22 +235,38 @@ class Phone:
 
     def known(self, message_id: str) -> Known:
         """A message that the phone got or sent. Raises LookupError."""
-        for known in self.known_messages():
+        for known in reversed(self.known_messages()):
             if known.id == message_id:
                 return known
         raise LookupError("the phone knows no such message")
 
-    def known_messages(self) -> Iterator[Known]:
-        """What the phone got and what it sent, each newest first."""
-        own = self.account.lid_jid
-        for got in reversed(self.inbox):
-            person = self._accounts.by_phone(got.sender)
-            peer = self._accounts.by_phone(got.chat)
-            chat = peer.lid_jid if peer is not None else JID.parse(got.chat)
-            author = person.lid_jid if person is not None else own
-            yield Known(got.id, chat, author, got.from_me, got.timestamp, got.raw)
-        for sent in reversed(self.sent):
-            yield Known(sent.id, JID.parse(sent.to), own, True, sent.timestamp, sent.raw)
+    def known_messages(self) -> list[Known]:
+        """What the phone got and what it sent, oldest first."""
+        return sorted([*self._got(), *self._sent()], key=lambda message: message.timestamp)
+
+    def _got(self) -> Iterator[Known]:
+        for message in self.inbox:
+            writer = self._accounts.by_phone(message.sender)
+            peer = self._accounts.by_phone(message.chat)
+            yield Known(
+                message.id,
+                chat=peer.lid_jid if peer is not None else JID.parse(message.chat),
+                author=writer.lid_jid if writer is not None else self.account.lid_jid,
+                from_me=message.from_me,
+                timestamp=message.timestamp,
+                raw=message.raw,
+            )
+
+    def _sent(self) -> Iterator[Known]:
+        for message in self.sent:
+            yield Known(
+                message.id,
+                chat=JID.parse(message.to),
+                author=self.account.lid_jid,
+                from_me=True,
+                timestamp=message.timestamp,
+                raw=message.raw,
+            )
 
     def _read(self, message_id: str, chat: JID, author: JID | None, kind: str = "read") -> None:
         hidden = self.account.privacy.get("readreceipts") == "none" and chat.server != GROUP
@@ -358,10 +374,7 @@ class Phone:
         if wanted.chatJID:
             chat = self._accounts.resolve(JID.parse(wanted.chatJID))
             jid = chat.lid_jid if chat is not None else JID.parse(wanted.chatJID)
-            messages = sorted(
-                (known for known in self.known_messages() if known.chat == jid),
-                key=lambda message: message.timestamp,
-            )
+            messages = [known for known in self.known_messages() if known.chat == jid]
             ids = [known.id for known in messages]
             end = ids.index(wanted.oldestMsgID) if wanted.oldestMsgID in ids else len(ids)
             older = messages[max(0, end - (wanted.onDemandMsgCount or transfer.FIRST)) : end]
