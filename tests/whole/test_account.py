@@ -44,6 +44,11 @@ async def one(gw: Gateway, session: Session, name: str, **facts: Any) -> Json:
     return event
 
 
+async def shown(wa: Network, phone: str) -> Json:
+    """What the network knows of a phone's account."""
+    return dict((await wa.control.get(f"/phones/{phone}")).raise_for_status().json())
+
+
 def picture() -> str:
     """A wide picture, black but for a red middle."""
     image = Image.new("RGB", (900, 300), "black")
@@ -83,9 +88,9 @@ async def test_what_one_shows_of_itself_the_other_sees(gw: Gateway, wa: Network)
     trust = ssl.create_default_context(cafile=wa.environment["TERZETTO_WHATSAPP_CA_FILE"])
     proxy = wa.environment["TERZETTO_WHATSAPP_PROXY"]
     async with httpx.AsyncClient(proxy=proxy, verify=trust, trust_env=False) as outside:
-        shown = Image.open(io.BytesIO((await outside.get(profile["picture"]["url"])).content))
-    assert (shown.format, shown.size) == ("JPEG", (300, 300))
-    corner = shown.getpixel((0, 0))
+        image = Image.open(io.BytesIO((await outside.get(profile["picture"]["url"])).content))
+    assert (image.format, image.size) == ("JPEG", (300, 300))
+    corner = image.getpixel((0, 0))
     assert isinstance(corner, tuple)
     assert corner[0] > 200 > corner[1]  # the middle of what was given
     seen = await gw.call("GET", f"/api/contacts/{ANA}@s.whatsapp.net/picture", session=budi)
@@ -101,6 +106,9 @@ async def test_what_one_shows_of_itself_the_other_sees(gw: Gateway, wa: Network)
     assert await gw.call("POST", "/api/profile/qr/revoke", session=ana) != link
     timer = {"ephemeralSeconds": 86400}
     assert await gw.call("PUT", "/api/profile/disappearing", timer, session=ana) == timer
+    phone = await shown(wa, ANA)
+    assert (phone["pushName"], phone["about"]) == ("Toko Ana", "Open from nine to five")
+    assert (phone["pictureId"], phone["disappearingSeconds"]) == (set_picture["id"], 86400)
 
     changed = await gw.call("PATCH", "/api/profile", {"about": None}, session=ana)
     assert (changed["name"], changed["about"]) == ("Toko Ana", None)
@@ -111,6 +119,14 @@ async def test_what_one_shows_of_itself_the_other_sees(gw: Gateway, wa: Network)
     changed = await gw.call("PATCH", "/api/profile/privacy", wish, session=ana)
     assert changed == privacy | wish
     assert await gw.call("GET", "/api/profile/privacy", session=ana) == changed
+    kept = (await shown(wa, ANA))["privacy"]
+    assert {name: kept[name] for name in ("profile", "last", "online", "calladd", "status")} == {
+        "profile": "none",
+        "last": "contacts",
+        "online": "match_last_seen",
+        "calladd": "known",
+        "status": "all",
+    }
     hidden = await gw.call("GET", f"/api/contacts/{ANA}@s.whatsapp.net/picture", session=budi, status=404)
     assert hidden["code"] == "picture_not_found"
 
@@ -134,6 +150,7 @@ async def test_what_one_shows_of_itself_the_other_sees(gw: Gateway, wa: Network)
         return not (await gw.call("GET", f"/api/presence/{ANA}", session=budi))["online"]
 
     await until(offline, "Ana is shown as offline")
+    assert (await shown(wa, ANA))["available"] is False
     by_lid = await gw.call("GET", f"/api/presence/{profile['lid']}", session=budi)
     assert by_lid["jid"] == profile["jid"]
 

@@ -79,6 +79,9 @@ async def test_followers_find_read_and_answer_what_is_posted(gw: Gateway, wa: Ne
         before = f"&before={page[0]['serverId']}" if page else before
     assert pages == ["Fresh durian | Closed on Monday", "New mangoes", ""]
 
+    (kept,) = (await wa.control.get("/channels")).raise_for_status().json()["channels"]
+    assert (kept["jid"], kept["picture"], len(kept["posts"])) == (channel, True, 3)
+
     # Muted, heard again, and left.
     await gw.call("POST", f"/api/channels/{channel}/mute", session=budi, status=204)
     await one(gw, budi, "newsletter.mute", jid=channel, muted=True)
