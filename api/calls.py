@@ -1,7 +1,5 @@
 """Calls: they can be declined, and nothing else."""
 
-from typing import NoReturn
-
 from attrs import frozen
 from quart import Blueprint
 
@@ -10,9 +8,9 @@ from actors.session.keys import phone_first
 from actors.whatsapp.client import Client
 from api.access import Scope
 from api.fields import Address
-from api.operation import operation
+from api.operation import impossible, operation
 from api.performing import PERFORMING, jid_of, perform
-from api.refusals import InvalidJid, NotPossible
+from api.refusals import InvalidJid
 from api.services import services
 from storage.writes import Append
 
@@ -50,7 +48,11 @@ async def reject(session_id: str, call_id: str, body: Caller) -> None:
     await services().writer.cast(Append(session_id, (event,)))
 
 
-@operation(routes, "POST", "/calls", scope=Scope.SEND, answers={204: None}, errors=(NotPossible,))
-async def offer(**_: object) -> NoReturn:
-    """Cannot be done: the client library carries no voice."""
-    raise NotPossible("The client library cannot make calls, nor carry voice or video.")
+impossible(
+    routes,
+    "POST",
+    "/calls",
+    scope=Scope.SEND,
+    summary="Call somebody.",
+    why="The client library cannot make calls, nor carry voice or video.",
+)

@@ -5,7 +5,7 @@ What is sent to one goes through `/api/messages/…`, with the channel's JID in 
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from attrs import frozen
 from quart import Blueprint
@@ -18,7 +18,7 @@ from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.newsletter import Channel, Post
 from api.access import Scope
 from api.fields import DEFAULT_LIMIT, Emoji, Limit, Name, Paragraph, ServerId, ServerIds, is_jid
-from api.operation import operation
+from api.operation import impossible, operation
 from api.performing import PERFORMING, perform
 from api.portraits import PORTRAYING, PortraitDraft, portrait
 from api.refusals import InvalidJid, NotPossible
@@ -37,12 +37,6 @@ class NewChannel:
     name: Name
     description: Paragraph | None = None
     picture: PortraitDraft | None = None
-
-
-@frozen(kw_only=True)
-class ChannelChanges:
-    name: Name | None = None
-    description: Paragraph | None = None
 
 
 @frozen(kw_only=True)
@@ -161,27 +155,17 @@ async def by_invite(session_id: str, code: str) -> ChannelView:
     return _view(await perform(session_id, "channel.by_invite", look))
 
 
-@operation(
+impossible(
     routes,
     "PATCH",
     "/channels/<jid>",
     scope=Scope.SEND,
-    body=ChannelChanges,
-    patch=True,
-    answers={200: ChannelView},
-    errors=(NotPossible,),
+    summary="Change a channel's name or description.",
+    why=_UNCHANGEABLE,
 )
-async def patch(**_: object) -> NoReturn:
-    """Change a channel. Not possible."""
-    raise NotPossible(_UNCHANGEABLE)
-
-
-@operation(
-    routes, "DELETE", "/channels/<jid>", scope=Scope.DELETE, answers={204: None}, errors=(NotPossible,)
+impossible(
+    routes, "DELETE", "/channels/<jid>", scope=Scope.DELETE, summary="Delete a channel.", why=_UNCHANGEABLE
 )
-async def delete(**_: object) -> NoReturn:
-    """Delete a channel. Not possible."""
-    raise NotPossible(_UNCHANGEABLE)
 
 
 @operation(routes, "POST", "/channels/<jid>/follow", scope=Scope.SEND, answers={204: None}, errors=_ERRORS)

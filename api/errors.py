@@ -300,8 +300,10 @@ class ProblemKind:
 
 
 def problem_kind(error: type[Exception]) -> ProblemKind:
-    """How errors of a class are answered. Raises StopIteration for one that is not in the table."""
-    row = next(_TABLE[ancestor] for ancestor in error.__mro__ if ancestor in _TABLE)
+    """How errors of a class are answered. Raises KeyError for one that is in neither table."""
+    row = next((_TABLE[ancestor] for ancestor in error.__mro__ if ancestor in _TABLE), None)
+    if row is None:
+        row = _BY_STATUS[getattr(error, "code", 0)]
     return ProblemKind(row.status, row.code, row.title)
 
 

@@ -26,9 +26,9 @@ from api.fields import (
     Names,
     Seconds,
 )
-from api.operation import Answer, operation
+from api.operation import Answer, impossible, operation
 from api.performing import PERFORMING, jid_of, perform
-from api.refusals import FieldError, NotFound, NotPossible, ValidationFailed
+from api.refusals import FieldError, NotFound, ValidationFailed
 from api.sent import QueuedView, SentView, answer_of
 from api.services import services
 from api.submission import ABOUT, prefers_async, stored, submit
@@ -247,20 +247,14 @@ async def unpin(session_id: str, message_id: str) -> SentView | Answer:
     return await _about(message, Pin(message_id=message.id, seconds=0))
 
 
-@operation(
+impossible(
     routes,
     "POST",
     "/messages/<message_id>/star",
     scope=Scope.SEND,
-    answers={204: None},
-    errors=(NotFound, NotPossible),
+    summary="Star a message.",
+    why="The client library cannot write the account's settings, of which starred messages are.",
 )
-async def star(session_id: str, message_id: str) -> None:
-    """Not possible: always 501 for a message that there is."""
-    await stored(session_id, message_id)
-    raise NotPossible(
-        "The client library cannot write the account's settings, of which starred messages are."
-    )
 
 
 class Whom(StrEnum):

@@ -4,11 +4,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from http import HTTPStatus
-from inspect import cleandoc
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import attrs
+from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from actors import errors as session
 from api import refusals
@@ -20,7 +20,8 @@ from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull
 from storage.errors import DatabaseUnavailable
 from storage.rows import Json
 
-_PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
+_PART = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")
+"""A part of a rule: its kind, that one's arguments, its name."""
 
 _ANYWHERE: tuple[type[Exception], ...] = (
     refusals.KeyMissing,
@@ -33,7 +34,14 @@ _ANYWHERE: tuple[type[Exception], ...] = (
     MailboxFull,
 )
 _IN_A_SESSION = (session.SessionNotFound, refusals.ValidationFailed, ActorDied, ActorGone, CallTimeout)
-_WITH_A_BODY = (refusals.InvalidJson, refusals.ValidationFailed, refusals.ContentTypeUnsupported)
+_WITH_A_BODY = (
+    refusals.InvalidJson,
+    refusals.ValidationFailed,
+    refusals.ContentTypeUnsupported,
+    RequestEntityTooLarge,
+)
+_WITH_PARTS = (refusals.NoSuchRoute, MethodNotAllowed)
+"""A part that is none, or has a slash, makes another path."""
 _ONCE_ONLY = (refusals.KeyReused, refusals.KeyInProgress, refusals.AnswerLost, refusals.ValidationFailed)
 
 _ABOUT = """
@@ -95,19 +103,19 @@ def description(version: str) -> Json:
 
 
 def _path(rule: str) -> str:
-    return _PART.sub(lambda found: "{" + found[2] + "}", rule)
+    return _PART.sub(lambda found: "{" + found[3] + "}", rule)
 
 
 def _operation(declared: Operation, rule: str, number: int, schemas: Schemas) -> Json:
-    name = declared.handler.__name__
-    summary, _, more = cleandoc(declared.handler.__doc__ or "").partition("\n\n")
+    summary, _, more = declared.about.partition("\n\n")
     scope = "a key" if declared.scope is None else f"the scope `{declared.scope}`"
     needs = "No key is asked for." if declared.at is At.ROOT else f"Needs {scope}."
+    lacks = "" if declared.lacks is None else f"Not possible: {declared.lacks}"
     found: Json = {
-        "operationId": f"{declared.tag}_{name}" + ("_of_session" if number else ""),
+        "operationId": f"{declared.tag}_{declared.name}" + ("_of_session" if number else ""),
         "tags": [declared.tag],
         "summary": " ".join(summary.split()).removesuffix("."),
-        "description": f"{more}\n\n{needs}".strip(),
+        "description": "\n\n".join(filter(None, (more, lacks, needs))),
         "parameters": list(_parameters(declared, rule, number, schemas)),
         "responses": dict(sorted(_responses(declared, schemas).items())),
     }
@@ -120,20 +128,30 @@ def _operation(declared: Operation, rule: str, number: int, schemas: Schemas) ->
 
 def _parameters(declared: Operation, rule: str, number: int, schemas: Schemas) -> Iterator[Json]:
     for found in _PART.finditer(rule):
-        kind: Json = {"type": "integer", "minimum": 0} if found[1] == "int" else {"type": "string"}
-        yield {"name": found[2], "in": "path", "required": True, "schema": kind}
+        yield {"name": found[3], "in": "path", "required": True, "schema": _part(found[1], found[2])}
     if declared.query is not None:
         yield from schemas.parameters(declared.query)
     if len(declared.rules) > 1 and number == 0:
         told = "Which session, with a key of no session."
         yield {"name": "x-session-id", "in": "header", "description": told, "schema": {"type": "string"}}
-    if declared.method != "GET":
+    if _once_only(declared):
         yield {
             "name": "Idempotency-Key",
             "in": "header",
             "description": "The same key and request again get the first answer, for 24 hours.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
         }
+
+
+def _part(kind: str | None, arguments: str | None) -> Json:
+    """The schema of a part of the path."""
+    match kind:
+        case "int":
+            return {"type": "integer", "minimum": 0}
+        case "any":
+            return {"type": "string", "enum": [each.strip() for each in str(arguments).split(",")]}
+        case _:
+            return {"type": "string", "minLength": 1}
 
 
 def _body(declared: Operation, schemas: Schemas) -> Json:
@@ -150,6 +168,10 @@ def _takes_a_file(body: Any) -> bool:
     if get_origin(body) in {UnionType, Union}:
         return any(_takes_a_file(each) for each in get_args(body))
     return any(Upload in (get_args(each.type) or (each.type,)) for each in attrs.fields(body))
+
+
+def _once_only(declared: Operation) -> bool:
+    return declared.method != "GET" and declared.lacks is None
 
 
 def _responses(declared: Operation, schemas: Schemas) -> dict[str, Json]:
@@ -188,10 +210,12 @@ def _errors(declared: Operation) -> Iterator[type[Exception]]:
         yield from _ANYWHERE
     if len(declared.rules) > 1 or any("<session_id>" in rule for rule in declared.rules):
         yield from _IN_A_SESSION
+    if any("<" in rule for rule in declared.rules):
+        yield from _WITH_PARTS
     if declared.query is not None:
         yield refusals.ValidationFailed
     if declared.body is not None:
         yield from _WITH_A_BODY
-    if declared.method != "GET":
+    if _once_only(declared):
         yield from _ONCE_ONLY
     yield from declared.errors

@@ -3,10 +3,12 @@
 The wrapper enforces the declaration, and /openapi.json is made of it: there is no second description.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from functools import wraps
-from typing import Any
+from inspect import cleandoc
+from typing import Any, NoReturn
 
 from attrs import field, frozen
 from quart import Blueprint, Response
@@ -17,6 +19,7 @@ from api.bodies import given_in_body, query_as
 from api.converter import unstructure
 from api.idempotency import Derive, digest_of_request, given_key
 from api.multipart import body_or_form_as
+from api.refusals import NotPossible
 from api.services import services
 from api.trace import trace
 
@@ -43,7 +46,10 @@ class Operation:
     method: str
     at: At
     rules: tuple[str, ...]
-    handler: Handler = field(repr=False)
+    name: str
+    """Unique among those of its tag."""
+    about: str
+    """What it does, in a line; what else there is to say follows in paragraphs."""
     scope: Scope | None
     """None: any good key."""
     across: bool
@@ -59,6 +65,8 @@ class Operation:
     errors: tuple[type[Exception], ...]
     """What may go wrong besides what may with every route of its kind."""
     tag: str
+    lacks: str | None = None
+    """Why it cannot be done: it is always answered with 501."""
 
 
 @frozen
@@ -101,7 +109,8 @@ def operation(
             method=method,
             at=at,
             rules=tuple(f"{place}{rule}" for place in at.value),
-            handler=handler,
+            name=handler.__name__,
+            about=cleandoc(handler.__doc__ or ""),
             scope=scope,
             across=across,
             body=body,
@@ -147,6 +156,39 @@ def operation(
         return handle
 
     return declare
+
+
+def impossible(
+    routes: Blueprint, method: str, rule: str, *, scope: Scope, summary: str, why: str, tag: str | None = None
+) -> None:
+    """Declare a route of sessions that cannot be: who may call it is answered with NotPossible and `why`.
+
+    Neither a body nor an Idempotency-Key is read: nothing happens that could happen twice.
+    """
+    declared = Operation(
+        method=method,
+        at=At.IN_SESSION,
+        rules=tuple(f"{place}{rule}" for place in At.IN_SESSION.value),
+        name="_".join((method.lower(), *re.findall(r"\w+", rule))),
+        about=summary,
+        scope=scope,
+        across=False,
+        body=None,
+        patch=False,
+        query=None,
+        answers={},
+        errors=(NotPossible,),
+        tag=tag or routes.name,
+        lacks=why,
+    )
+    OPERATIONS.append(declared)
+
+    async def refuse(session_id: str | None = None, **_: object) -> NoReturn:
+        await admit_to_session(scope, session_id)
+        raise NotPossible(why)
+
+    for path in declared.rules:
+        routes.add_url_rule(path, declared.name, refuse, methods=[method])
 
 
 def _response(given: Any, status: int) -> Response:

@@ -2,25 +2,24 @@
 
 from enum import StrEnum
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 from attrs import frozen
 from quart import Blueprint, Response
 
 from actors.errors import PictureUnsuitable
-from actors.whatsapp import privacy as wa_privacy
 from actors.whatsapp import profile as wa
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from api.access import Scope
 from api.converter import camel
 from api.fields import About, Lifetime, MismatchError, ProfileName
-from api.operation import operation
+from api.operation import impossible, operation
 from api.pairing import QrFormat, render
 from api.performing import PERFORMING, perform
 from api.portraits import PORTRAYING, PictureSetView, PortraitDraft, portrait
-from api.refusals import FieldError, NotPossible, ValidationFailed
+from api.refusals import FieldError, ValidationFailed
 from api.services import services
 
 routes = Blueprint("profile", __name__)
@@ -28,56 +27,11 @@ routes = Blueprint("profile", __name__)
 _TIMERS = (0, 86400, 7 * 86400, 90 * 86400)
 
 
-class Audience(StrEnum):
-    """Who may."""
-
-    ALL = "all"
-    CONTACTS = "contacts"
-    CONTACT_BLACKLIST = "contact_blacklist"  # all contacts but those chosen on the phone
-    NONE = "none"
-
-
-class OnlineAudience(StrEnum):
-    """Who sees that the account is online."""
-
-    ALL = "all"
-    MATCH_LAST_SEEN = "match_last_seen"
-
-
-class Callers(StrEnum):
-    """Who may call."""
-
-    ALL = "all"
-    KNOWN = "known"
-
-
-class ReadReceipts(StrEnum):
-    """Whether others are told what was read."""
-
-    ALL = "all"
-    NONE = "none"
-
-
 @frozen(kw_only=True)
 class ProfileChanges:
     name: ProfileName | None = None
     about: About | None = None
     """Null takes it away, as an empty one does."""
-
-
-@frozen(kw_only=True)
-class PrivacyChanges:
-    last_seen: Audience | None = None
-    online: OnlineAudience | None = None
-    profile: Audience | None = None
-    """Who sees the picture."""
-    status: Audience | None = None
-    """Who sees the about text."""
-    read_receipts: ReadReceipts | None = None
-    group_add: Audience | None = None
-    """Who may add the account to groups."""
-    call_add: Callers | None = None
-    """Who may call."""
 
 
 @frozen(kw_only=True)
@@ -114,23 +68,6 @@ class ProfileView:
     name: str | None
     about: str | None
     picture: ProfilePictureView | None
-
-
-@frozen(kw_only=True)
-class PrivacyView:
-    """Who may see and do what; null where WhatsApp said something that the client library does not know."""
-
-    last_seen: str | None
-    online: str | None
-    profile: str | None
-    """Who sees the picture."""
-    status: str | None
-    """Who sees the about text."""
-    read_receipts: str | None
-    group_add: str | None
-    """Who may add the account to groups."""
-    call_add: str | None
-    """Who may call."""
 
 
 @frozen(kw_only=True)
@@ -203,40 +140,14 @@ async def put_picture(session_id: str, body: PortraitDraft) -> PictureSetView:
     return PictureSetView(id=await perform(session_id, "profile.picture", set_picture))
 
 
-@operation(
+impossible(
     routes,
     "DELETE",
     "/profile/picture",
     scope=Scope.SETTINGS,
-    answers={204: None},
-    errors=(NotPossible,),
+    summary="Take the account's picture away.",
+    why="The client library cannot take the picture away; it can be replaced.",
 )
-async def delete_picture(**_: object) -> NoReturn:
-    """Take the account's picture away. Not possible."""
-    raise NotPossible("The client library cannot take the picture away; it can be replaced.")
-
-
-@operation(routes, "GET", "/profile/privacy", scope=Scope.READ, answers={200: PrivacyView}, errors=PERFORMING)
-async def get_privacy(session_id: str) -> PrivacyView:
-    """Who may see and do what."""
-    return _privacy_view(await perform(session_id, "privacy.get", wa_privacy.privacy))
-
-
-@operation(
-    routes,
-    "PATCH",
-    "/profile/privacy",
-    scope=Scope.SETTINGS,
-    body=PrivacyChanges,
-    patch=True,
-    answers={200: PrivacyView},
-    errors=PERFORMING,
-)
-async def patch_privacy(session_id: str, body: dict[str, Any]) -> PrivacyView:
-    """Change who may see and do what, one setting after the other: what failed may have changed some."""
-    changes = {name: str(_given(name, value)) for name, value in body.items()}
-    set_privacy = partial(wa_privacy.set_privacy, changes=changes)
-    return _privacy_view(await perform(session_id, "privacy.set", set_privacy))
 
 
 @operation(
@@ -286,17 +197,14 @@ async def put_timer(session_id: str, body: DefaultTimer) -> DefaultTimer:
     return body
 
 
-@operation(
+impossible(
     routes,
     "GET",
     "/profile/disappearing",
     scope=Scope.READ,
-    answers={200: DefaultTimer},
-    errors=(NotPossible,),
+    summary="How long the messages of new chats last.",
+    why="The client library can set how long messages last, and not ask for it.",
 )
-async def get_timer(**_: object) -> NoReturn:
-    """Cannot be read: it is only written."""
-    raise NotPossible("The client library can set how long messages last, and not ask for it.")
 
 
 async def _profile(session_id: str) -> ProfileView:
@@ -314,20 +222,9 @@ async def _profile(session_id: str) -> ProfileView:
 
 async def _change(session_id: str, given: dict[str, Any]) -> ProfileView:
     if "name" in given:
-        name = _given("name", given["name"])
+        name = not_null("name", given["name"])
         await perform(session_id, "profile.name", partial(wa.set_name, name=name))
         await services().sessions.update(session_id, {"push_name": name})
     if "about" in given:
         await perform(session_id, "profile.about", partial(wa.set_about, about=given["about"] or ""))
     return await _profile(session_id)
-
-
-def _given(name: str, value: Any) -> Any:
-    """A value that cannot be null. Raises ValidationFailed."""
-    if value is None:
-        raise ValidationFailed((FieldError(camel(name), "must not be null"),))
-    return value
-
-
-def _privacy_view(found: wa_privacy.PrivacySettings) -> PrivacyView:
-    return PrivacyView(**attrs.asdict(found))
