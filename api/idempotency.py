@@ -12,6 +12,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import outcome
@@ -77,7 +78,7 @@ class Idempotency:
             if derive is not None and not fresh:
                 message = await self.reads.message_of_claim(claim.id)
                 if message is not None:
-                    response = await derive(message)
+                    response = await self._execute(claim, partial(derive, message))
                     response.headers[REPLAYED] = "true"
                     return response
             return await _to_the_end(lambda: self._execute(claim, execute))
@@ -108,6 +109,8 @@ class Idempotency:
         trace().claim_id = claim.id
         try:
             response = await execute()
+        except KeyInProgress:
+            raise
         except Exception as error:
             problem = problem_of(error)
             if problem.status in _ANSWERED or await self.reads.message_of_claim(claim.id) is not None:
