@@ -7,7 +7,7 @@ import attrs
 from quart import request
 from werkzeug.datastructures import MultiDict
 
-from api.converter import structure, structure_given
+from api.converter import camel, structure, structure_given
 from api.refusals import ContentTypeUnsupported, FieldError, InvalidJson, ValidationFailed
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
@@ -21,6 +21,13 @@ async def body_as(kind: type[T]) -> T:
 async def given_in_body(kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
     """Only the fields that the body names, by attribute name. Raises like body_as."""
     return structure_given(await _json_body(), kind)
+
+
+def not_null(name: str, value: Any) -> Any:
+    """A value given in a PATCH that has no default to be set back to. Raises ValidationFailed."""
+    if value is None:
+        raise ValidationFailed((FieldError(camel(name), "must not be null"),))
+    return value
 
 
 def query_as(kind: type[T], args: MultiDict[str, str] | None = None) -> T:

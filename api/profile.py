@@ -1,10 +1,8 @@
 """The account's own profile: name, about, picture, link, privacy, and how long messages last."""
 
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
-import attrs
 from attrs import frozen
 from quart import Blueprint, Response
 
@@ -13,13 +11,12 @@ from actors.whatsapp import profile as wa
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from api.access import Scope
-from api.converter import camel
+from api.bodies import not_null
 from api.fields import About, Lifetime, MismatchError, ProfileName
 from api.operation import impossible, operation
 from api.pairing import QrFormat, render
 from api.performing import PERFORMING, perform
 from api.portraits import PORTRAYING, PictureSetView, PortraitDraft, portrait
-from api.refusals import FieldError, ValidationFailed
 from api.services import services
 
 routes = Blueprint("profile", __name__)
