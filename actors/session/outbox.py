@@ -74,11 +74,14 @@ class Outbox:
         self.changed()
         now = datetime.now(UTC)
         ids = [each.message.id for each in messages]
-        positions = await self.reads.queue.positions(self.session_id, ids, now)
+        try:
+            positions = await self.reads.queue.positions(self.session_id, ids, now)
+        except DatabaseUnavailable:
+            positions = {}  # they are stored, wherever they stand: that must not look like a failure
         moving = pace.of_queue(trio.current_time())
 
         def queued(row: Message) -> Queued:
-            position = positions.get(row.id, 0)  # it may have been sent already
+            position = positions.get(row.id, 0)  # sent already, most often
             turn = now + timedelta(seconds=moving.wait(position))
             return Queued(
                 message_id=row.id, chat=row.chat, position=position, eta=max(turn, row.send_at or turn)

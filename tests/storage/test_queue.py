@@ -216,8 +216,8 @@ async def test_a_chat_is_known_by_what_came_from_it_or_arrived_there(gateway: Ga
 
 async def test_chats_begun_by_us_are_those_whose_first_message_is_ours(gateway: Gateway) -> None:
     await gateway.session()
-    sent = {"status": MessageStatus.SENT}
-    theirs = {"from_me": False, "status": MessageStatus.RECEIVED}
+    sent: dict[str, Any] = {"status": MessageStatus.SENT}
+    theirs: dict[str, Any] = {"from_me": False, "status": MessageStatus.RECEIVED}
     await write_together(
         gateway.writer,
         [

@@ -14,7 +14,8 @@ def _pace(burst: int = 1) -> Pace:
 
 
 def test_a_queue_alone_runs_at_the_full_rate() -> None:
-    pace, now, sent = _pace(), 0.0, []
+    pace, now = _pace(), 0.0
+    sent: list[float] = []
     while len(sent) < 5:
         if (wait := pace.queued(now)) > 0:
             now += wait
