@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
 import attrs
+import trio
 from quart import request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
@@ -21,6 +22,7 @@ from api.refusals import FieldError, InvalidJson, ValidationFailed
 MULTIPART = "multipart/form-data"
 MOST_PARTS = 100
 FIELD_BYTES = 1 << 20
+PIECE = 1 << 18
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
@@ -36,7 +38,7 @@ async def body_or_form_as(kind: type[T]) -> T:
     if request.mimetype != MULTIPART or not takes_file(kind):
         return await body_as(kind)
     raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-    texts, file = parts_of(raw, request.mimetype_params.get("boundary", ""))
+    texts, file = await parts_of(raw, request.mimetype_params.get("boundary", ""))
     types = {camel(name): type_ for one in _classes(kind) for name, type_ in _types(one).items()}
     given: dict[str, Any] = {
         name: text if _is_text(types.get(name, str)) else _as_json(text) for name, text in texts.items()
@@ -57,20 +59,23 @@ def takes_file(kind: Any) -> bool:
     return any("file" in _types(one) for one in _classes(kind))
 
 
-def parts_of(raw: bytes, boundary: str) -> tuple[dict[str, str], Upload | None]:
+async def parts_of(raw: bytes, boundary: str) -> tuple[dict[str, str], Upload | None]:
     """The text fields by name, and the part called `file`. Raises ValidationFailed, RequestEntityTooLarge."""
+    view = memoryview(raw)
     gathered: list[tuple[Field | File, bytearray]] = []
     try:
         decoder = MultipartDecoder(boundary.encode("ascii"), max_parts=MOST_PARTS)
-        decoder.receive_data(raw)
-        while not isinstance(event := decoder.next_event(), NeedData):
-            match event:
-                case Field() | File():
-                    gathered.append((event, bytearray()))
-                case Data(data=data):
-                    gathered[-1][1].extend(data)
-                case _:  # what comes before the first part
-                    continue
+        for start in range(0, len(raw), PIECE):
+            await trio.lowlevel.checkpoint()  # a large form is taken apart beside all else
+            decoder.receive_data(bytes(view[start : start + PIECE]))
+            while not isinstance(event := decoder.next_event(), NeedData):
+                match event:
+                    case Field() | File():
+                        gathered.append((event, bytearray()))
+                    case Data(data=data):
+                        gathered[-1][1].extend(data)
+                    case _:  # what comes before the first part
+                        continue
         decoder.receive_data(None)
         decoder.next_event()
         return _sorted(gathered)
