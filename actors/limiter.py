@@ -89,8 +89,3 @@ class Window:
     def undo(self) -> None:
         """The last one was not after all."""
         self._times.pop()
-
-    def used(self, now: float) -> int:
-        """How many count now."""
-        self.wait(now)
-        return len(self._times)
