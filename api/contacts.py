@@ -9,7 +9,7 @@ from actors.session.messages import CheckContacts, ContactCheck
 from actors.whatsapp import people
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
-from actors.whatsapp.jid import LID, PHONE, phone_jid
+from actors.whatsapp.jid import LID, number_of, phone_jid
 from api.access import Scope
 from api.fields import DEFAULT_LIMIT, Flag, Limit, MismatchError, Phone, is_jid, is_phone
 from api.operation import operation
@@ -177,7 +177,7 @@ async def blocked(session_id: str) -> BlocklistView:
         found = []
         for address in await people.blocked(client):
             jid, alt = phone_first(address, await _other(client, address))
-            found.append(BlockedView(jid=jid, alt=alt, phone=_phone(jid)))
+            found.append(BlockedView(jid=jid, alt=alt, phone=number_of(jid)))
         return found
 
     return BlocklistView(contacts=await perform(session_id, "contact.blocked", act))
@@ -356,7 +356,7 @@ async def lid_of_phone(session_id: str, phone: str) -> AddressesView:
 
 async def _set_blocked(session_id: str, address: str, *, blocked: bool) -> None:
     asked = _person(address)
-    if (phone := _phone(asked)) is not None:  # the client knows nothing of those it never asked about
+    if (phone := number_of(asked)) is not None:  # the client knows nothing of those it never asked about
         (checked,) = await _check(session_id, (Phone(phone),))
         if not checked.exists:
             raise errors.RecipientNotOnWhatsApp(recipient=phone)
@@ -387,13 +387,8 @@ def _view(address: Address) -> ContactView:
     return ContactView(
         jid=address.jid,
         alt=address.alt,
-        phone=_phone(address.jid),
+        phone=number_of(address.jid),
         name=address.name,
         push_name=address.push_name,
         business_name=address.business_name,
     )
-
-
-def _phone(jid: str) -> str | None:
-    user, _, server = jid.partition("@")
-    return user if server == PHONE else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from .proto import neonize
 
-__all__ = ["LID", "PHONE", "device_text", "phone_jid", "to_proto", "to_text"]
+__all__ = ["LID", "PHONE", "device_text", "number_of", "phone_jid", "to_proto", "to_text"]
 
 PHONE = "s.whatsapp.net"
 LID = "lid"
@@ -17,6 +17,12 @@ LID = "lid"
 def phone_jid(phone: str) -> str:
     """The address of the account with this phone number (digits)."""
     return f"{phone}@{PHONE}"
+
+
+def number_of(address: str) -> str | None:
+    """The phone number in an address; None in all that are of another kind."""
+    user, _, server = address.partition("@")
+    return user if server == PHONE else None
 
 
 def to_text(jid: Any) -> str | None:
