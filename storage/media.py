@@ -5,12 +5,14 @@ It writes past the writer, in transactions of its own: files would hold up the s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
 
 import attrs
 import psycopg
+import trio
 from attrs import field, frozen
 from psycopg.rows import kwargs_row
 from psycopg.types.json import Jsonb
@@ -53,6 +55,11 @@ class MediaFile:
     created_at: datetime = field(factory=now)
     expires_at: datetime | None = None
     """None: it is kept until it is deleted."""
+
+
+async def digest(data: bytes) -> bytes:
+    """The SHA-256 of a file's bytes, without keeping the loop."""
+    return await trio.to_thread.run_sync(lambda: hashlib.sha256(data).digest())
 
 
 _COLUMNS = tuple(column.name for column in attrs.fields(MediaFile))

@@ -1,7 +1,6 @@
 """Brings the files of messages from WhatsApp's media host into the store."""
 
 import base64
-import hashlib
 import math
 from datetime import timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from actors.whatsapp.proto import e2e
 from actors.whatsapp.wrapping import media_part, unwrapped
 from runtime import Ref, SupervisionError
 from storage.errors import DatabaseUnavailable, WriteRefused
-from storage.media import MediaFile, MediaSource, MediaStore
+from storage.media import MediaFile, MediaSource, MediaStore, digest
 from storage.reads import Reads
 from storage.rows import Json, Message, now
 from storage.writes import NewEvent, UpdateMessage, Written
@@ -100,7 +99,7 @@ class Downloader:
         thumbnail = bytes(getattr(part, "JPEGThumbnail", b""))
         file = MediaFile(
             session_id=message.session_id,
-            sha256=hashlib.sha256(data).digest(),
+            sha256=await digest(data),
             mime_type=told_type(data, name, part.mimetype or None),
             size=len(data),
             file_name=name,

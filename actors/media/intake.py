@@ -5,7 +5,6 @@ whose form it has; `width` and `height` in pixels, `seconds`, `waveform` in base
 """
 
 import base64
-import hashlib
 import mimetypes
 import re
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -24,7 +23,7 @@ from actors.media.fetch import Fetcher
 from actors.media.limits import MediaLimits
 from actors.media.room import Room
 from actors.outgoing.content import MediaKind
-from storage.media import MediaFile, MediaSource, MediaStore
+from storage.media import MediaFile, MediaSource, MediaStore, digest
 from storage.rows import Json, now
 
 UNKNOWN = "application/octet-stream"
@@ -222,7 +221,7 @@ class Intake:
         at = now()
         file = MediaFile(
             session_id=session_id,
-            sha256=hashlib.sha256(taken.data).digest(),
+            sha256=await digest(taken.data),
             mime_type=mime_type,
             size=len(taken.data),
             file_name=file_name,
