@@ -357,8 +357,7 @@ class Network:
         if not device.greeted:
             device.greeted = True
             self.accounts.save(account)
-            self.phones[account.phone].greet(device)
-            self.phones[account.phone].hand_over(device)
+            self.phones[account.phone].companions.greet(device)
 
     def _take_message(self, connection: Connection, account: Account, device: Device, message: Node) -> None:
         if (fault := self.faults.strike(Kind.ACK_ERROR, account.phone)) is not None:

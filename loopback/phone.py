@@ -6,31 +6,31 @@ can be looked up, which is what tests and demonstrations are for.
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import define, evolve, frozen
 
-from loopback import composing, proto, transfer
-from loopback.accounts import PHONE, Account, Accounts, Business, Device
+from loopback import composing, proto
+from loopback.accounts import PHONE, Account, Accounts, Business
 from loopback.addresses import Attrs
 from loopback.answers import Refused
 from loopback.businesses import certificate
-from loopback.composing import Known
+from loopback.companions import Companions
 from loopback.content import content_field, subject_of, text_of, unwrapped
 from loopback.deliveries import Deliveries, settling_key
 from loopback.groups import Groups
-from loopback.history import History, InboxMessage, SentMessage
+from loopback.history import InboxMessage, SentMessage
 from loopback.keyring import Keyring
 from loopback.log import log
 from loopback.media import Media
+from loopback.memory import Memory
 from loopback.outgoing import Outgoing
 from loopback.prekeys import Prekeys, bundle_nodes
-from loopback.reupload import answer_request
 from loopback.settings import Settings
 from loopback.signal import KeyPair, SignalError
 from loopback.signal.errors import DuplicateError
-from loopback.signal.keyshare import AppStateKey, key_share
+from loopback.signal.keyshare import AppStateKey
 from loopback.signal.padding import unpad
 from loopback.store import Store
 from loopback.synced import Synced
@@ -38,8 +38,6 @@ from loopback.wire.node import BROADCAST, GROUP, JID, NEWSLETTER, STATUS, Node
 
 __all__ = ["Phone", "Post"]
 
-INBOX = 1000  # messages a phone remembers
-SENT = 500  # messages it can send again
 MOST_RETRIES = 4
 
 
@@ -83,7 +81,6 @@ class Phone:
         self._accounts = accounts
         self._groups = groups
         self._deliveries = deliveries
-        self._media = media
         self._post = post
         self._keys = Keyring(store, account.phone)
         self._outgoing = Outgoing(account, self._keys, prekeys)
@@ -95,10 +92,19 @@ class Phone:
         self._choices = choices
         self.synced = Synced(account, settings, choices.state_key)
         """What the phone shares with its companions: archived, pinned and muted chats, names."""
-        self.inbox = History(store, "inbox", account.phone, InboxMessage, INBOX)
-        """What reached the phone."""
-        self.sent = History(store, "sent", account.phone, SentMessage, SENT)
-        """What was written on the phone."""
+        self.memory = Memory(store, account, accounts)
+        """The messages that reached the phone and that were written on it."""
+        self.companions = Companions(
+            account,
+            self.memory,
+            self.synced,
+            choices.state_key,
+            accounts=accounts,
+            groups=groups,
+            media=media,
+            tell=self._tell,
+        )
+        """What the phone does for them."""
 
     @property
     def identity(self) -> KeyPair:
@@ -141,7 +147,7 @@ class Phone:
             stanza = self._outgoing.to_person(receiver, sent)
             if receiver is not self.account:
                 self._post.trust(self.account, receiver, now)
-        self.sent.add(sent)  # first: whoever cannot read it asks at once
+        self.memory.sent.add(sent)  # first: whoever cannot read it asks at once
         error = self._post.message(self.account, PHONE, stanza).attr("error")
         if error is not None:
             raise Refused(int(error), "the network does not take the message")
@@ -149,24 +155,24 @@ class Phone:
 
     def react(self, message_id: str, emoji: str) -> SentMessage:
         """React to a message; without an emoji no longer."""
-        known = self.known(message_id)
+        known = self.memory.known(message_id)
         return self.write(known.chat, composing.reaction(known, emoji))
 
     def edit(self, message_id: str, text: str) -> SentMessage:
         """Give an own message another text."""
-        known = self.known(message_id)
+        known = self.memory.known(message_id)
         if not known.from_me:
             raise LookupError("somebody else wrote this message")
         return self.write(known.chat, composing.edit(known, text))
 
     def revoke(self, message_id: str) -> SentMessage:
         """Take a message back, or as an admin somebody else's."""
-        known = self.known(message_id)
+        known = self.memory.known(message_id)
         return self.write(known.chat, composing.revocation(known))
 
     def vote(self, message_id: str, options: Sequence[str]) -> SentMessage:
         """Vote in a poll; for nothing to take a vote back."""
-        known = self.known(message_id)
+        known = self.memory.known(message_id)
         return self.write(known.chat, composing.vote(known, self.account.lid_jid, options))
 
     # --- What it is and sets ------------------------------------------------------------------------------
@@ -190,21 +196,6 @@ class Phone:
         self.account.business = business
         self._accounts.save(self.account)
 
-    def greet(self, device: Device) -> None:
-        """Share the keys of the synced settings with a new companion."""
-        self._tell(device.number, key_share([self._choices.state_key]))
-
-    def hand_over(self, device: Device) -> None:
-        """Tell a new companion of the chats so far, if there are any."""
-        known = self.known_messages()
-        if not known:
-            return
-        chats = transfer.conversations(known, self.synced.chats(), self._accounts, self._groups)
-        self._tell(device.number, transfer.notice(chats, self._media))
-        people = {message.author for message in known if not message.from_me}
-        writers = [person for jid in people if (person := self._accounts.resolve(jid)) is not None]
-        self._tell(device.number, transfer.notice(transfer.names(writers), self._media))
-
     def _tell(self, number: int, message: Any) -> None:
         """Send a message of the phone's own to one companion."""
         stanza = self._outgoing.to_companion(number, "3A" + secrets.token_hex(9).upper(), message)
@@ -215,7 +206,7 @@ class Phone:
 
     def read(self, message_id: str, *, played: bool = False) -> None:
         """The user reads a message, or listens to it. Raises LookupError if it did not arrive."""
-        message = self.find(message_id)
+        message = self.memory.received(message_id)
         writer = self._accounts.by_phone(message.sender)
         if writer is not None and not message.from_me:
             in_group = "@" in message.chat
@@ -224,48 +215,6 @@ class Phone:
                 JID.parse(message.chat) if in_group else writer.lid_jid,
                 writer.lid_jid if in_group else None,
                 "played" if played else "read",
-            )
-
-    def find(self, message_id: str) -> InboxMessage:
-        """A message that reached the phone. Raises LookupError."""
-        for message in reversed(self.inbox):
-            if message.id == message_id:
-                return message
-        raise LookupError("no such message has reached the phone")
-
-    def known(self, message_id: str) -> Known:
-        """A message that the phone got or sent. Raises LookupError."""
-        for known in reversed(self.known_messages()):
-            if known.id == message_id:
-                return known
-        raise LookupError("the phone knows no such message")
-
-    def known_messages(self) -> list[Known]:
-        """What the phone got and what it sent, oldest first."""
-        return sorted([*self._got(), *self._sent()], key=lambda message: message.timestamp)
-
-    def _got(self) -> Iterator[Known]:
-        for message in self.inbox:
-            writer = self._accounts.by_phone(message.sender)
-            peer = self._accounts.by_phone(message.chat)
-            yield Known(
-                message.id,
-                chat=peer.lid_jid if peer is not None else JID.parse(message.chat),
-                author=writer.lid_jid if writer is not None else self.account.lid_jid,
-                from_me=message.from_me,
-                timestamp=message.timestamp,
-                raw=message.raw,
-            )
-
-    def _sent(self) -> Iterator[Known]:
-        for message in self.sent:
-            yield Known(
-                message.id,
-                chat=JID.parse(message.to),
-                author=self.account.lid_jid,
-                from_me=True,
-                timestamp=message.timestamp,
-                raw=message.raw,
             )
 
     def _read(self, message_id: str, chat: JID, author: JID | None, kind: str = "read") -> None:
@@ -332,7 +281,8 @@ class Phone:
             chat = JID.parse(message.deviceSentMessage.destinationJID)
             message = message.deviceSentMessage.message
         if own and node.attr("category") == "peer":
-            self._serve(self.account.devices[author.device], node.attr("id") or "", message.protocolMessage)
+            companion = self.account.devices[author.device]
+            self.companions.serve(companion, node.attr("id") or "", message.protocolMessage)
             return
         field = content_field(unwrapped(message))
         writer = self._accounts.resolve(author)
@@ -350,14 +300,14 @@ class Phone:
             about=subject_of(message),
             choices=self._choices_in(message, writer) if field == "pollUpdateMessage" else None,
         )
-        self.inbox.add(entry)
+        self.memory.inbox.add(entry)
         if self.auto_read and not own:
             in_group = sender.server in {GROUP, BROADCAST}
             self._read(entry.id, sender.bare, author.bare if in_group else None)
 
     def _choices_in(self, message: Any, voter: Account) -> list[str] | None:
         try:
-            poll = self.known(subject_of(message))
+            poll = self.memory.known(subject_of(message))
         except LookupError:
             return None
         author = self._accounts.resolve(poll.author)
@@ -365,21 +315,6 @@ class Phone:
             return None
         own, theirs = (author.lid_jid, author.pn_jid), (voter.lid_jid, voter.pn_jid)
         return composing.choices(message, poll, own, theirs)
-
-    def _serve(self, device: Device, request: str, asked: Any) -> None:
-        """Give a companion what it asks its phone for: keys, or older messages."""
-        if asked.HasField("appStateSyncKeyRequest"):
-            self.greet(device)
-        wanted = asked.peerDataOperationRequestMessage.historySyncOnDemandRequest
-        if wanted.chatJID:
-            chat = self._accounts.resolve(JID.parse(wanted.chatJID))
-            jid = chat.lid_jid if chat is not None else JID.parse(wanted.chatJID)
-            messages = [known for known in self.known_messages() if known.chat == jid]
-            ids = [known.id for known in messages]
-            end = ids.index(wanted.oldestMsgID) if wanted.oldestMsgID in ids else len(ids)
-            older = messages[max(0, end - (wanted.onDemandMsgCount or transfer.FIRST)) : end]
-            part = transfer.on_demand(jid, older, self._accounts, self._groups)
-            self._tell(device.number, transfer.notice(part, self._media, request=request))
 
     def _confirm(self, node: Node, kind: str | None) -> None:
         attrs = _answer_attrs(node) | {"type": "peer_msg" if node.attr("category") == "peer" else kind}
@@ -404,9 +339,9 @@ class Phone:
 
     def _receive_receipt(self, node: Node, sender: JID) -> None:
         if node.attr("type") == "server-error":
-            self._reupload(node, sender)
+            self._deliveries.put(sender, self.companions.upload_again(node))
             return
-        sent = next((s for s in reversed(self.sent) if s.id == node.attr("id")), None)
+        sent = self.memory.written(node.attr("id"))
         reader_jid = node.jid("participant") or sender
         reader = self._accounts.resolve(reader_jid)
         if sent is None or reader is None:
@@ -421,16 +356,7 @@ class Phone:
         kind = node.attr("type") or "delivered"
         if all(known[:2] != (kind, reader.phone) for known in sent.receipts):
             sent.receipts.append((kind, reader.phone, int(node.attr("t") or 0)))
-            self.sent.changed(sent)
-
-    def _reupload(self, node: Node, companion: JID) -> None:
-        """A companion did not find a message's file on the media host."""
-        try:
-            message = self.known(node.attr("id") or "").message
-        except LookupError:
-            message = None
-        answer = answer_request(node, message, self._media, self.account.pn_jid)
-        self._deliveries.put(companion, answer)
+            self.memory.sent.changed(sent)
 
     def _chat_name(self, chat: JID) -> str:
         account = self._accounts.resolve(chat)

@@ -58,7 +58,7 @@ def routes(network: Network) -> Blueprint:
     async def star(number: str) -> Any:
         phone = phone_of(network, number)
         given = await body(messageId=TEXT, starred=OPTIONAL(FLAG))
-        known = phone.known(given["messageId"])
+        known = phone.memory.known(given["messageId"])
         phone.synced.star(
             known.chat,
             known.id,

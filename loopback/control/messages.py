@@ -84,13 +84,13 @@ def routes(network: Network) -> Blueprint:
 
     @at.get("/phones/<number>/messages")
     async def inbox(number: str) -> Any:
-        return {"messages": [received_shown(message) for message in phone_of(network, number).inbox]}
+        return {"messages": [received_shown(message) for message in phone_of(network, number).memory.inbox]}
 
     @at.get("/phones/<number>/messages/<message_id>/media")
     async def download(number: str, message_id: str) -> Response:
         phone = phone_of(network, number)
         try:
-            mimetype, data = open_attachment(phone.known(message_id).message, network.media)
+            mimetype, data = open_attachment(phone.memory.known(message_id).message, network.media)
         except LookupError as missing:
             raise Problem(404, "no-media", "There is no such file", str(missing)) from missing
         except SignalError as damaged:
@@ -107,7 +107,7 @@ def routes(network: Network) -> Blueprint:
 
     @at.get("/phones/<number>/sent")
     async def sent(number: str) -> Any:
-        return {"messages": [sent_shown(message) for message in phone_of(network, number).sent]}
+        return {"messages": [sent_shown(message) for message in phone_of(network, number).memory.sent]}
 
     @at.post("/phones/<number>/typing")
     async def typing(number: str) -> Any:
@@ -159,7 +159,7 @@ def _content(network: Network, phone: Phone, chat: JID, given: dict[str, Any]) -
         if (person := network.accounts.by_phone(number)) is None:
             raise invalid("mentions", "must be registered numbers")
         people.append(person)
-    quoted = phone.known(given["quote"]) if given["quote"] is not None else None
+    quoted = phone.memory.known(given["quote"]) if given["quote"] is not None else None
     return quoting(message, quoted, [person.lid_jid for person in people])
 
 

@@ -103,7 +103,7 @@ def call_shown(call: Call) -> dict[str, Any]:
 def chats_shown(network: Network, phone: Phone) -> list[dict[str, Any]]:
     """The chats that a phone wrote or got messages in or has settings for, those it used last first."""
     latest: dict[JID, tuple[int, int]] = {}
-    for known in phone.known_messages():
+    for known in phone.memory.all():
         number, last = latest.get(known.chat, (0, 0))
         latest[known.chat] = (number + 1, max(last, known.timestamp))
     settings = {jid: each for chat, each in phone.synced.chats().items() if (jid := _same(network, chat))}
