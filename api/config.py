@@ -279,7 +279,7 @@ class Media:
     max_audio_mb: int = _whole(16, least=1)
     max_image_mb: int = _whole(16, least=1)
     memory_mb: int = _whole(256, least=1)
-    """For files that are being received, and as much again for those being fetched or downloaded."""
+    """For files being received, as much again for those being fetched, and for those being downloaded."""
     connections: int = _whole(4, least=1)
     """To the database, for files alone."""
     fetches: int = _whole(8, least=1)
