@@ -40,7 +40,6 @@ class Filing:
     def of(cls, config: Config, stats: Stats, *, store: MediaStore, writer: Ref, reads: Reads) -> Self:
         media, tree = config.media, config.supervision.media
         memory = media.memory_mb << 20
-        room = Room(memory)
         decoders = Decoders(DecodersConfig(**attrs.asdict(config.decoders)), stats.decoders)
         fetcher = Fetcher(
             egress=Egress(allow_private=media.allow_private, allow_networks=media.allow_networks),
@@ -62,7 +61,7 @@ class Filing:
                 decoders=decoders,
                 limits=media.limits,
                 retention=media.retention,
-                room=room,
+                room=Room(memory),
             ),
             downloader=Downloader(
                 store=store,
@@ -70,7 +69,7 @@ class Filing:
                 reads=reads,
                 limit=media.limits.largest,
                 retention=media.retention,
-                room=room,
+                room=Room(memory),
                 stats=stats.media,
             ),
             uploads=Room(memory),

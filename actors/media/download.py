@@ -41,6 +41,7 @@ class Downloader:
     """Bytes; a larger file stays where it is."""
     retention: timedelta | None = timedelta(days=30)
     room: Room = field(factory=lambda: Room(256 << 20))
+    """Of its own: slow servers that others have files fetched from do not keep it waiting."""
     stats: MediaStats = field(factory=MediaStats)
     _under_way: dict[tuple[str, str], trio.Event] = field(factory=dict, init=False)
 
