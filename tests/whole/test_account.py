@@ -2,6 +2,8 @@
 
 import base64
 import io
+import os
+import signal
 import ssl
 from typing import Any
 
@@ -153,6 +155,22 @@ async def test_what_one_shows_of_itself_the_other_sees(gw: Gateway, wa: Network)
     assert (await shown(wa, ANA))["available"] is False
     by_lid = await gw.call("GET", f"/api/presence/{profile['lid']}", session=budi)
     assert by_lid["jid"] == profile["jid"]
+
+    # WhatsApp does it, and its answer is lost.
+    await wa.fault("stall", phone=ANA)
+    async with trio.open_nursery() as nursery:
+
+        async def go_away() -> None:
+            lost = await gw.call("PATCH", "/api/profile", {"about": "Away"}, session=ana, status=504)
+            assert lost["code"] == "upstream_timeout"
+
+        nursery.start_soon(go_away)
+
+        async def away() -> bool:
+            return bool((await shown(wa, ANA))["about"] == "Away")
+
+        await until(away, "the network has the new text")
+        os.kill(gw.cell_process((await gw.status(ana))["cell"]), signal.SIGKILL)
 
 
 async def test_calls_are_declined_by_hand_or_by_themselves_and_ignored_chats_are_not_heard(
