@@ -6,7 +6,9 @@ from typing import ClassVar
 from attrs import fields_dict, frozen
 
 from actors.outgoing import Media, MediaKind
+from api.constraints import exactly_one
 from api.fields import Base64, FileName, MediaId, MimeType, MismatchError, Paragraph, Upload, WebUrl
+from storage.rows import Json
 
 
 @frozen(kw_only=True, slots=False)  # among two bases only one may have slots
@@ -51,6 +53,12 @@ class Attachment:
             file = " and file" if "file" in fields_dict(type(self)) else ""
             names = f"{self.SOURCE}Url, {self.SOURCE}Base64{', mediaId' if file else ' and mediaId'}{file}"
             yield MismatchError(f"give exactly one of {names}", path=f"{self.SOURCE}Url")
+
+    @classmethod
+    def source_constraints(cls) -> Iterator[Json]:
+        """The same, for the API's description."""
+        file = ("file",) if "file" in fields_dict(cls) else ()
+        yield exactly_one(f"{cls.SOURCE}Url", f"{cls.SOURCE}Base64", "mediaId", *file)
 
     def media(self, media_id: str, file_name: str | None, album_id: str | None = None) -> Media:
         """What it is to say, once its file is stored under this id and name."""

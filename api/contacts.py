@@ -1,5 +1,7 @@
 """People: who is on WhatsApp, what is known and shown of them, and whom the account has blocked."""
 
+from collections.abc import Iterator
+
 from attrs import evolve, frozen
 from quart import Blueprint
 
@@ -11,12 +13,14 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.jid import LID, number_of, phone_jid
 from api.access import Scope
+from api.constraints import sized
 from api.fields import DEFAULT_LIMIT, Flag, Limit, MismatchError, Phone, is_jid, is_phone
 from api.operation import operation
 from api.performing import PERFORMING, jid_of, perform
 from api.refusals import InvalidJid, NotFound
 from api.services import services
 from storage.chats import USERS, Address
+from storage.rows import Json
 from storage.writes import StoreAddresses
 
 routes = Blueprint("contacts", __name__)
@@ -132,6 +136,10 @@ class _Check:
     def __attrs_post_init__(self) -> None:
         if not 1 <= len(self.phones) <= _MOST:
             raise MismatchError(f"expected 1 to {_MOST} phones", path="phones")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield sized("phones", 1, _MOST)
 
 
 @frozen(kw_only=True)

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from actors.outgoing import Content, Options
 from api.attachments import Attachment
+from api.constraints import at_most_one, exactly_one
 from api.fields import (
     EVERYONE,
     Address,
@@ -20,7 +21,7 @@ from api.fields import (
     Reference,
     Typing,
 )
-from storage.rows import now
+from storage.rows import Json, now
 
 STATUS = "status@broadcast"
 
@@ -73,6 +74,12 @@ class Draft:
         if isinstance(self, Attachment):
             yield from self.source_problems()
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        """The same, as far as the API's description can say it."""
+        if issubclass(cls, Attachment):
+            yield from cls.source_constraints()
+
     @property
     def recipient(self) -> str | None:
         """Where it goes, as the client wrote it; None: to the chat of the message that it is about."""
@@ -110,6 +117,11 @@ class ToSomeone(Draft):
         if (self.phone is None) == (self.to is None):
             yield MismatchError("give exactly one of phone and to", path="phone")
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield exactly_one("phone", "to")
+
     @property
     def recipient(self) -> str | None:
         return self.phone or self.to
@@ -127,6 +139,11 @@ class AboutMessage(Draft):
         yield from super().problems()
         if self.phone is not None and self.to is not None:
             yield MismatchError("give at most one of phone and to", path="phone")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield at_most_one("phone", "to")
 
     @property
     def recipient(self) -> str | None:

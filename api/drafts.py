@@ -3,6 +3,7 @@
 A draft says what it is as a plain `Content`; one with a file needs to be told where the media store has it.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ from attrs import frozen
 from actors import outgoing
 from actors.outgoing import Content
 from api.attachments import Film, Picture, Uploadable
+from api.constraints import sized
 from api.draft import AboutMessage, Story, ToSomeone, Wrong
 from api.fields import (
     GREEN,
@@ -35,6 +37,7 @@ from api.fields import (
 )
 from api.media_drafts import AudioDraft, DocumentDraft, ImageDraft, StickerDraft, VideoDraft, VoiceDraft
 from api.vcard import shown_name, vcard
+from storage.rows import Json
 
 
 @frozen(kw_only=True)
@@ -109,6 +112,23 @@ class Card:
         elif not self.vcard.strip().upper().startswith("BEGIN:VCARD"):
             raise MismatchError("expected a vCard", path="vcard")
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        text, absent = {"type": "string"}, {"type": "null"}
+        ready = {"type": "string", "pattern": r"^\s*[Bb][Ee][Gg][Ii][Nn]:[Vv][Cc][Aa][Rr][Dd]"}
+        yield {
+            "oneOf": [
+                {
+                    "required": ["vcard"],
+                    "properties": {"vcard": ready, "phone": absent, "organization": absent},
+                },
+                {
+                    "required": ["name", "phone"],
+                    "properties": {"name": text, "phone": text, "vcard": absent},
+                },
+            ]
+        }
+
     @property
     def named(self) -> tuple[str, str]:
         """The name to show and the vCard."""
@@ -132,6 +152,11 @@ class ContactDraft(ToSomeone):
         if not 1 <= len(self.contacts) <= 100:
             yield MismatchError("expected 1 to 100 contacts", path="contacts")
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield sized("contacts", 1, 100)
+
     @property
     def content(self) -> Content:
         return outgoing.Contacts(cards=tuple(card.named for card in self.contacts))
@@ -152,6 +177,16 @@ class PollDraft(ToSomeone):
         yield from super().problems()
         if self.selectable_count > len(self.options):
             yield MismatchError("must not be more than there are options", path="selectableCount")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield {
+            "anyOf": [
+                {"properties": {"selectableCount": {"maximum": most}, "options": {"minItems": most}}}
+                for most in range(2, 13)
+            ]
+        }
 
     @property
     def content(self) -> Content:
@@ -229,6 +264,23 @@ class ButtonDraft:
         if getattr(self, other) is not None:
             raise MismatchError(f"a button of type {self.type} has none", path=other)
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        text, absent = {"type": "string"}, {"type": "null"}
+        others = [str(each) for each in ButtonType if each is not ButtonType.REPLY]
+        yield {
+            "oneOf": [
+                {
+                    "required": ["id"],
+                    "properties": {"type": {"enum": [ButtonType.REPLY]}, "id": text, "value": absent},
+                },
+                {
+                    "required": ["type", "value"],
+                    "properties": {"type": {"enum": others}, "value": text, "id": absent},
+                },
+            ]
+        }
+
 
 @frozen(kw_only=True)
 class ButtonsDraft(ToSomeone):
@@ -245,6 +297,11 @@ class ButtonsDraft(ToSomeone):
         yield from super().problems()
         if not 1 <= len(self.buttons) <= 10:
             yield MismatchError("expected 1 to 10 buttons", path="buttons")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield sized("buttons", 1, 10)
 
     @property
     def content(self) -> Content:
@@ -271,6 +328,10 @@ class SectionDraft:
     title: Line
     rows: tuple[RowDraft, ...]
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield sized("rows", 1, 100)
+
 
 @frozen(kw_only=True)
 class ListDraft(ToSomeone):
@@ -291,6 +352,11 @@ class ListDraft(ToSomeone):
                 yield MismatchError("expected at least one row", path=f"sections[{number}].rows")
         if not 1 <= sum(len(section.rows) for section in self.sections) <= 100:
             yield MismatchError("expected 1 to 100 rows in all", path="sections")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield sized("sections", 1, 100)
 
     @property
     def content(self) -> Content:
@@ -404,3 +470,7 @@ class BatchDraft:
     def __attrs_post_init__(self) -> None:
         if not 1 <= len(self.items) <= 1000:
             raise MismatchError("expected 1 to 1000 items", path="items")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield sized("items", 1, 1000)

@@ -1,5 +1,6 @@
 """API keys: made, listed, revoked, rotated. A key is shown once, when it is made; its SHA-256 is stored."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,13 +13,14 @@ from actors.directory import SESSION_SCOPES
 from actors.errors import SessionNotFound
 from api.access import Scope
 from api.audit import recorded
+from api.constraints import sized
 from api.converter import camel
 from api.fields import NO_GRACE, MismatchError, Name, Network, Seconds, SessionId
 from api.operation import Answer, At, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services
 from api.trace import trace
-from storage.rows import Key, now
+from storage.rows import Json, Key, now
 from storage.writes import Insert, Update
 
 routes = Blueprint("keys", __name__)
@@ -42,6 +44,12 @@ class NewKey:
             raise MismatchError("a session's key cannot have the scope admin", path="scopes")
         if self.expires_at is not None and self.expires_at <= now():
             raise MismatchError("lies in the past", path="expiresAt")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        own = {"items": {"enum": [str(each) for each in Scope if each is not Scope.ADMIN]}}
+        yield sized("scopes", 1)
+        yield {"anyOf": [{"properties": {"sessionId": {"type": "null"}}}, {"properties": {"scopes": own}}]}
 
 
 @frozen

@@ -1,6 +1,7 @@
 """Files: stored to be sent, listed, read, deleted; and those of messages."""
 
 import base64
+from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from actors.media.intake import FromBytes, FromUrl
 from actors.session.messages import Perform
 from actors.whatsapp.client import Client
 from api.access import Scope
+from api.constraints import exactly_one
 from api.fields import (
     DEFAULT_LIMIT,
     Base64,
@@ -32,7 +34,7 @@ from api.refusals import NotFound, RangeOutside
 from api.services import services
 from api.submission import stored
 from storage.media import MediaFile, MediaSource
-from storage.rows import Message
+from storage.rows import Json, Message
 
 routes = Blueprint("media", __name__)
 
@@ -56,6 +58,10 @@ class _NewFile:
     def __attrs_post_init__(self) -> None:
         if sum(each is not None for each in (self.file, self.url, self.base64)) != 1:
             raise MismatchError("give exactly one of file, url and base64", path="file")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield exactly_one("file", "url", "base64")
 
 
 @frozen(kw_only=True)

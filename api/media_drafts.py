@@ -1,13 +1,16 @@
 """Messages with files, as a client asks for them: a class for each kind."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from attrs import frozen
 
 from actors.outgoing import AlbumHeader, MediaKind
 from api.attachments import Film, Picture, Uploadable
+from api.constraints import sized
 from api.draft import ToSomeone, Wrong
 from api.fields import Base64, MismatchError, Paragraph, WebUrl
+from storage.rows import Json
 
 
 @frozen(kw_only=True)
@@ -39,6 +42,11 @@ class VideoDraft(ToSomeone, Uploadable, Film):
         yield from super().problems()
         if self.gif and self.note:
             yield MismatchError("give at most one of gif and note", path="gif")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield {"anyOf": [{"properties": {name: {"enum": [False]}}} for name in ("gif", "note")]}
 
 
 @frozen(kw_only=True)
@@ -112,6 +120,10 @@ class AlbumImage(Picture):
         for wrong in self.source_problems():
             raise wrong
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        return cls.source_constraints()
+
 
 @frozen(kw_only=True)
 class AlbumVideo(Film):
@@ -122,6 +134,10 @@ class AlbumVideo(Film):
     def __attrs_post_init__(self) -> None:
         for wrong in self.source_problems():
             raise wrong
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        return cls.source_constraints()
 
 
 AlbumItem = AlbumImage | AlbumVideo
@@ -139,6 +155,11 @@ class AlbumDraft(ToSomeone):
         yield from super().problems()
         if not 2 <= len(self.items) <= 30:
             yield MismatchError("expected 2 to 30 items", path="items")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield from super().constraints()
+        yield sized("items", 2, 30)
 
     @property
     def header(self) -> AlbumHeader:

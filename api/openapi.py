@@ -4,16 +4,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from http import HTTPStatus
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
 
-import attrs
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from actors import errors as session
 from api import refusals
 from api.errors import problem_kind
-from api.fields import Upload
+from api.multipart import takes_file
 from api.operation import OPERATIONS, At, Operation
 from api.schemas import REF, Schemas
 from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull
@@ -157,17 +154,11 @@ def _part(kind: str | None, arguments: str | None) -> Json:
 def _body(declared: Operation, schemas: Schemas) -> Json:
     schema = schemas.of(declared.body, view=False)
     content: Json = {"application/json": {"schema": schema}}
-    if _takes_a_file(declared.body):
-        content["multipart/form-data"] = {"schema": schema}
+    if takes_file(declared.body):
+        content["multipart/form-data"] = {"schema": schemas.form(declared.body)}
     if getattr(declared.body, "FILE_ALONE", False):
         content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     return {"content": content, "required": not declared.patch}
-
-
-def _takes_a_file(body: Any) -> bool:
-    if get_origin(body) in {UnionType, Union}:
-        return any(_takes_a_file(each) for each in get_args(body))
-    return any(Upload in (get_args(each.type) or (each.type,)) for each in attrs.fields(body))
 
 
 def _once_only(declared: Operation) -> bool:

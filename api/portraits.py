@@ -1,5 +1,7 @@
 """The pictures of profiles: an account's, a group's, a channel's."""
 
+from collections.abc import Iterator
+
 from attrs import frozen
 
 from actors.egress import UrlForbidden
@@ -10,6 +12,7 @@ from api.attachments import Uploadable
 from api.fields import Base64, WebUrl
 from api.services import services
 from api.submission import source_of
+from storage.rows import Json
 
 PORTRAYING = (
     MediaNotFound,
@@ -35,6 +38,10 @@ class PortraitDraft(Uploadable):
     def __attrs_post_init__(self) -> None:
         if wrong := list(self.source_problems()):
             raise ExceptionGroup("fields that do not go together", wrong)
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        return cls.source_constraints()
 
     @property
     def kind(self) -> MediaKind:

@@ -1,6 +1,7 @@
 """Messages that wait to be sent: looked at, put off, reworded, called off; and those to be sent again."""
 
 import math
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from api.services import services
 from api.submission import stored
 from runtime import SupervisionError
 from storage.queue import Placed
-from storage.rows import Message, MessageStatus, now
+from storage.rows import Json, Message, MessageStatus, now
 from storage.together import write_together
 from storage.writes import UpdateMessage, Written
 
@@ -227,6 +228,12 @@ class _Rescheduled:
     """A time that has passed: as soon as may be."""
     message: MessageText | None = None
     """Of a text."""
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        text = {"type": "string"}
+        given = [{"required": [name], "properties": {name: text}} for name in ("sendAt", "message")]
+        yield {"anyOf": given}
 
 
 @operation(routes, "GET", "/scheduled", scope=Scope.READ, query=_Paged, answers={200: ScheduledPage})

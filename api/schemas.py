@@ -9,7 +9,7 @@ import inspect
 import itertools
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -20,6 +20,7 @@ import attrs
 from actors.session.content import KINDS
 from api import fields
 from api.converter import SOMETIMES, camel
+from api.fields import Upload
 from storage.rows import Json
 
 REF = "#/components/schemas/"
@@ -127,6 +128,17 @@ class Schemas:
         self.components: dict[str, Json] = {}
         self._named: dict[str, type] = {}
 
+    def form(self, kind: Any) -> Json:
+        """The schema of a class, or of a union of some, as the parts of a form, where its file may be one.
+
+        In JSON there is no file, and among parts no null: what is not given is absent.
+        """
+        if not isinstance(kind, type):
+            return self._tagged(get_args(kind), form=True)
+        name = f"{self._component(kind, view=False)}Form"
+        self.components[name] = self._object(kind, view=False, form=True)
+        return {"$ref": REF + name}
+
     def of(self, kind: Any, *, view: bool) -> Json:
         """The schema of a type; of a class, a reference to it. Views have every field, bodies what is given.
 
@@ -160,20 +172,21 @@ class Schemas:
 
     def parameters(self, query: type) -> Iterator[Json]:
         """The parameters of a query string."""
-        told = docstrings(query)
+        told, more = docstrings(query), _constraints(query)["properties"]
         for each, kind in _fields(query):
             parameter = {"name": _name(each), "in": "query", "required": each.default is attrs.NOTHING}
             if each.name in told:
                 parameter["description"] = told[each.name]
-            yield parameter | {"schema": _without_null(self.of(kind, view=False))}
+            schema = _without_null(self.of(kind, view=False)) | more.get(_name(each), {})
+            yield parameter | {"schema": schema}
 
-    def _tagged(self, classes: list[Any]) -> Json:
+    def _tagged(self, classes: Iterable[Any], *, form: bool = False) -> Json:
         """One of several classes, told apart by `type`."""
         mapping: dict[str, str] = {}
         for kind in classes:
-            plain = self._object(kind, view=False)
+            plain = self._object(kind, view=False, form=form)
             tag = {"type": {"type": "string", "const": kind.TYPE}}
-            name = f"{kind.__name__}Item"
+            name = f"{kind.__name__}{'Form' if form else ''}Item"
             self.components[name] = plain | {
                 "properties": tag | plain["properties"],
                 "required": ["type", *plain.get("required", ())],
@@ -193,11 +206,17 @@ class Schemas:
             self.components[name] = self._object(kind, view=view)
         return name
 
-    def _object(self, kind: type, *, view: bool) -> Json:
+    def _object(self, kind: type, *, view: bool, form: bool = False) -> Json:
         told, required, properties = docstrings(kind), [], {}
+        constraints = _NONE if view else _constraints(kind, without=None if form else "file")
         for each, annotation in _fields(kind):
             name = _name(each)
+            if not form and Upload in (annotation, *get_args(annotation)):
+                continue
             schema = dict(self.of(annotation, view=view))
+            if form:
+                schema = _without_null(schema)
+            schema |= constraints["properties"].get(name, {})
             if each.name in told:
                 schema["description"] = told[each.name]
             default = each.default
@@ -209,9 +228,40 @@ class Schemas:
         schema = {"type": "object", "properties": properties, "additionalProperties": False}
         if required:
             schema["required"] = required
+        match constraints["allOf"]:
+            case []:
+                pass
+            case [one]:
+                schema |= one
+            case several:
+                schema["allOf"] = several
         if kind.__doc__ and not kind.__doc__.startswith("Method generated"):
             schema["description"] = inspect.cleandoc(kind.__doc__)
         return schema
+
+
+_NONE: Json = {"properties": {}, "allOf": []}
+
+
+def _constraints(kind: type, without: str | None = None) -> Json:
+    """What a class says of its fields beside each other: of single ones by name, and all the rest."""
+    found: Json = {"properties": {}, "allOf": []}
+    for constraint in getattr(kind, "constraints", tuple)():
+        match constraint:
+            case {"properties": dict(of_single)}:
+                found["properties"] |= of_single
+            case {"oneOf": [*options]} if without is not None:
+                left = [_option(each, without) for each in options if without not in each["required"]]
+                found["allOf"].append({"oneOf": left})
+            case _:
+                found["allOf"].append(constraint)
+    return found
+
+
+def _option(option: Json, without: str) -> Json:
+    """One of several ways to fill a body, where there is no such field."""
+    kept = {name: schema for name, schema in option["properties"].items() if name != without}
+    return {**option, "properties": kept}
 
 
 def _known(kind: Any) -> Json | None:

@@ -1,5 +1,6 @@
 """Sessions: made, listed, changed and removed."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from actors.errors import SessionExists, SessionNotFound
 from actors.whatsapp.jid import phone_jid
 from api.access import Scope
 from api.audit import recorded
+from api.constraints import sized
 from api.converter import SOMETIMES, camel
 from api.fields import (
     DEFAULT_LIMIT,
@@ -56,6 +58,10 @@ class SessionDraft(Settings):
     def __attrs_post_init__(self) -> None:
         if len(self.webhooks) > _MOST_WEBHOOKS:
             raise MismatchError(f"expected at most {_MOST_WEBHOOKS}", path="webhooks")
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield sized("webhooks", 0, _MOST_WEBHOOKS)
 
 
 @frozen(kw_only=True)
