@@ -13,7 +13,6 @@ from actors.session.inbound import update_data
 from actors.session.keys import Key
 from actors.whatsapp import administration, people
 from actors.whatsapp.client import Client
-from actors.whatsapp.errors import CellError
 from actors.whatsapp.people import ChatSettings
 from api.access import Scope
 from api.fields import DEFAULT_LIMIT, Limit, Timer
@@ -237,9 +236,12 @@ async def read(session_id: str, jid: str) -> ReadView:
                 ids = [str(message.wa_id) for message in theirs]
                 await client.mark_read(ids, chat=chat, sender=author)
 
-    await perform(session_id, "chat.read", act)
-    for message in unread:
-        await services().writer.cast(_read(message))
+    if unread:
+        await perform(session_id, "chat.read", act)
+        *others, last = unread
+        for message in others:
+            await services().writer.cast(_read(message))
+        await services().writer.call(_read(last))  # which is committed after the others
     return ReadView(read=len(unread))
 
 
@@ -347,7 +349,7 @@ def _type(jid: str) -> ChatType:
 
 
 async def _settings(session_id: str, jids: list[str]) -> ChatSettingsView | None:
-    async def act(client: Client) -> ChatSettings | None:
+    async def act(client: Client) -> ChatSettings:
         for jid in jids:
             if (found := await people.chat_settings(client, jid)) is not None:
                 return found
@@ -355,9 +357,7 @@ async def _settings(session_id: str, jids: list[str]) -> ChatSettingsView | None
 
     try:
         found = await perform(session_id, "chat.settings", act)
-    except (errors.SessionError, CellError):
-        return None
-    if found is None:
+    except errors.SessionError:
         return None
     until = None if found.muted_until is None else datetime.fromtimestamp(found.muted_until, UTC)
     muted = until is not None and until > datetime.now(UTC)
