@@ -27,7 +27,7 @@ from storage.errors import StorageError
 from storage.reads import Reads
 from storage.writes import StoreAddresses
 
-__all__ = ["AddressBook"]
+__all__ = ["AddressBook", "named"]
 
 log = logging.getLogger("session")
 
@@ -81,6 +81,16 @@ class AddressBook:
             log.warning("names_not_refreshed session=%s error=%s", session_id, type(error).__name__)
 
 
+def named(address: Address, contact: people.Contact) -> Address:
+    """The address with those of a contact's names that it has not yet."""
+    return evolve(
+        address,
+        name=address.name or _text(contact.full_name or contact.first_name),
+        push_name=address.push_name or _text(contact.push_name),
+        business_name=address.business_name or _text(contact.business_name),
+    )
+
+
 async def _people(client: Client, pairs: dict[str, str]) -> tuple[Address, ...]:
     """Everybody in the client's store, each once; `pairs` gives the number's JID of LIDs that is known."""
     contacts = await people.contacts(client)
@@ -90,13 +100,7 @@ async def _people(client: Client, pairs: dict[str, str]) -> tuple[Address, ...]:
     for contact in contacts:
         jid, alt = phone_first(contact.jid, pairs.get(contact.jid))
         known = found.get(jid) or Address(jid=jid)
-        found[jid] = evolve(
-            known,
-            alt=known.alt or alt,
-            name=known.name or _text(contact.full_name or contact.first_name),
-            push_name=known.push_name or _text(contact.push_name),
-            business_name=known.business_name or _text(contact.business_name),
-        )
+        found[jid] = named(evolve(known, alt=known.alt or alt), contact)
     return tuple(found.values())
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from attrs import evolve, frozen
+from attrs import frozen
 from quart import Blueprint
 
 from actors import errors
+from actors.addressbook import named
 from actors.session.keys import phone_first
 from actors.session.messages import CheckContacts, ContactCheck
 from actors.whatsapp import people
@@ -207,12 +208,7 @@ async def get(session_id: str, jid: str) -> ContactDetailView:
         for address in (first, alt):
             contact = None if address is None else await people.contact(client, address)
             if contact is not None:
-                known = evolve(
-                    known,
-                    name=known.name or contact.full_name or contact.first_name,
-                    push_name=known.push_name or contact.push_name,
-                    business_name=known.business_name or contact.business_name,
-                )
+                known = named(known, contact)
         view = _view(known)
         return known, ContactDetailView(
             jid=view.jid,

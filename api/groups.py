@@ -9,6 +9,7 @@ from attrs import frozen
 from quart import Blueprint
 
 from actors import errors
+from actors.session.content import storable
 from actors.session.keys import phone_first
 from actors.whatsapp import administration
 from actors.whatsapp.client import Client
@@ -200,7 +201,7 @@ async def remove_picture(jid: str, **_: object) -> NoReturn:
 
 async def _remember(session_id: str, groups: Iterable[Group]) -> None:
     """Have the groups' names at hand where chats are listed."""
-    rows = tuple(Address(jid=group.jid, name=group.subject) for group in groups)
+    rows = tuple(Address(jid=group.jid, name=storable(group.subject)) for group in groups)
     await services().writer.cast(StoreAddresses(session_id, rows))
 
 
