@@ -8,14 +8,13 @@ from loopback.addresses import Attrs
 from loopback.answers import new_id
 from loopback.channels import Channel
 from loopback.control.asked import body, chat_of, phone_of
-from loopback.control.problems import FLAG, NUMBER, OPTIONAL, TEXT, Field, Problem
+from loopback.control.problems import ANY_TEXT, FLAG, NUMBER, OPTIONAL, TEXT, Field, Problem
 from loopback.control.shown import channel_shown
 from loopback.network import Network
 from loopback.wire.node import Node
 
 __all__ = ["routes"]
 
-ANY_TEXT = Field(str, "must be text, which may be empty")
 IDS = Field(list, NUMBER.says, of=NUMBER)
 
 

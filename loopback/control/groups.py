@@ -7,7 +7,7 @@ from quart import Blueprint
 from loopback.addresses import Attrs
 from loopback.answers import new_id
 from loopback.control.asked import body, chat_of, decoded, phone_of
-from loopback.control.problems import FLAG, NUMBER, OPTIONAL, PHONE_NUMBER, TEXT, Field, Problem, one_of
+from loopback.control.problems import ANY_TEXT, FLAG, NUMBER, OPTIONAL, PEOPLE, TEXT, Problem, one_of
 from loopback.control.shown import group_shown
 from loopback.groups import Group
 from loopback.network import Network
@@ -17,8 +17,6 @@ from loopback.wire.node import GROUP, GROUPS, JID, PN, Node
 __all__ = ["routes"]
 
 LINK = "https://chat.whatsapp.com/"
-PEOPLE = Field(list, PHONE_NUMBER.says, of=PHONE_NUMBER)
-ANY_TEXT = Field(str, "must be text, which may be empty")
 ADD_MODES = ("all_member_add", "admin_add")
 ACTIONS = ("add", "remove", "promote", "demote", "approve", "reject")
 CHANGES = {

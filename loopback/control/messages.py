@@ -11,7 +11,19 @@ from loopback.answers import Refused
 from loopback.attachments import KINDS, Attachment, message_with, open_attachment
 from loopback.composing import poll, quoting
 from loopback.control.asked import body, chat_of, decoded, invalid, phone_of
-from loopback.control.problems import FLAG, NUMBER, OPTIONAL, PHONE_NUMBER, TEXT, Field, Problem, one_of, read
+from loopback.control.problems import (
+    ANY_TEXT,
+    FLAG,
+    NUMBER,
+    OBJECT,
+    OPTIONAL,
+    PEOPLE,
+    TEXT,
+    Field,
+    Problem,
+    one_of,
+    read,
+)
 from loopback.control.shown import received_shown, sent_shown
 from loopback.history import SentMessage
 from loopback.network import Network
@@ -21,10 +33,7 @@ from loopback.wire.node import JID, NEWSLETTER, Node
 
 __all__ = ["routes"]
 
-OBJECT = Field(dict, "must be an object")
-PEOPLE = Field(list, PHONE_NUMBER.says, of=PHONE_NUMBER)
 TEXTS = Field(list, TEXT.says, of=TEXT)
-ANY_TEXT = Field(str, "must be text, which may be empty")
 CONTENTS = ("message", "media", "poll", "raw")
 MEDIA = {
     "kind": one_of(KINDS),

@@ -7,9 +7,12 @@ from typing import Any, Final
 from attrs import Factory, define, evolve, frozen
 
 __all__ = [
+    "ANY_TEXT",
     "FLAG",
     "NUMBER",
+    "OBJECT",
     "OPTIONAL",
+    "PEOPLE",
     "PHONE_NUMBER",
     "TEXT",
     "Field",
@@ -75,6 +78,9 @@ TEXT: Final = Field(str, "must be text")
 PHONE_NUMBER: Final = Field(str, "must be a phone number: 6 to 15 digits with country code", pattern=_PHONE)
 NUMBER: Final = Field((int, float), "must be a number that is not negative")
 FLAG: Final = Field(bool, "must be true or false")
+ANY_TEXT: Final = Field(str, "must be text, which may be empty")
+OBJECT: Final = Field(dict, "must be an object")
+PEOPLE: Final = Field(list, PHONE_NUMBER.says, of=PHONE_NUMBER)
 
 
 def OPTIONAL(field: Field) -> Field:  # noqa: N802 - reads as a kind of field in a route

@@ -7,7 +7,7 @@ from quart import Blueprint
 from loopback.accounts import Business
 from loopback.addresses import Attrs
 from loopback.control.asked import body, decoded, phone_of
-from loopback.control.problems import FLAG, NUMBER, OPTIONAL, TEXT, Field, read
+from loopback.control.problems import ANY_TEXT, FLAG, NUMBER, OBJECT, OPTIONAL, TEXT, Field, read
 from loopback.control.shown import phone_shown
 from loopback.network import Network
 from loopback.phone import Phone
@@ -15,8 +15,6 @@ from loopback.wire.node import JID, PN, Node
 
 __all__ = ["routes"]
 
-OBJECT = Field(dict, "must be an object")
-ANY_TEXT = Field(str, "must be text, which may be empty")
 BUSINESS = {"name": TEXT} | dict.fromkeys(
     ("description", "category", "address", "email", "website"), OPTIONAL(TEXT)
 )

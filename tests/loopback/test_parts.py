@@ -7,14 +7,18 @@ import pytest
 import trio
 import trio.testing
 
-from loopback.accounts import Account, Accounts, Device
+from loopback.accounts import Account, Accounts, Business, Device
 from loopback.addresses import Attrs, device_list_hash
+from loopback.answers import Refused
+from loopback.businesses import Businesses, certificate
 from loopback.deliveries import Deliveries
 from loopback.faults import Faults, Kind
 from loopback.keyring import Keyring
 from loopback.log import mask
 from loopback.media import Media
+from loopback.prekeys import Prekeys
 from loopback.settings import Settings
+from loopback.signal import KeyPair, SignalPeer
 from loopback.signal.appstate import Collection, apply, encode
 from loopback.signal.errors import UndecryptableError
 from loopback.signal.keyshare import AppStateKey
@@ -195,3 +199,38 @@ def test_privacy_setting_shows_to_contacts_what_it_hides_from_strangers() -> Non
     assert anna.shows("status", anna)
     anna.blocked.add("222")
     assert not anna.shows("last", bert)
+
+
+def test_business_profile_is_shown_of_businesses_only() -> None:
+    accounts = Accounts(Store())
+    anna, bert = accounts.register("628111111111", "Anna"), accounts.register("628222222222", "Bert")
+    asked = Node("business_profile", {"v": 244}, Node("profile", {"jid": bert.pn_jid}))
+    device = Device(1, b"", b"", 0)
+    with pytest.raises(Refused, match="404"):
+        Businesses(accounts).answer(anna, device, Node("iq", {}, asked))
+    bert.business = Business(
+        "Bert & Sons", certificate("Bert & Sons", KeyPair.generate()), email="b@b.example"
+    )
+    profile = Businesses(accounts).answer(anna, device, Node("iq", {}, asked)).child("profile")
+    assert profile is not None
+    email = profile.child("email")
+    assert email is not None
+    assert (profile.jid("jid"), email.text) == (bert.pn_jid, "b@b.example")
+
+
+def test_device_is_told_which_of_its_keys_the_network_has() -> None:
+    store = Store()
+    accounts = Accounts(store)
+    deliveries = Deliveries(store)
+    prekeys = Prekeys(store, accounts, deliveries, Faults())
+    anna = accounts.register("628111111111", "Anna")
+    device, asked = Device(1, b"", b"", 0), Node("iq", {"type": "get"}, Node("digest"))
+    with pytest.raises(Refused, match="404"):
+        prekeys.answer(anna, device, asked)
+    keys = SignalPeer.generate()
+    prekeys.deposit(anna.lid_jid.with_device(1), keys.bundle())
+    digest = prekeys.answer(anna, device, asked)
+    assert digest is not None
+    registration = digest.child("registration")
+    assert registration is not None
+    assert registration.data == keys.registration_id.to_bytes(4, "big")
