@@ -27,6 +27,7 @@ from loopback.media import Media
 from loopback.memory import Memory
 from loopback.outgoing import Outgoing
 from loopback.prekeys import Prekeys, bundle_nodes
+from loopback.receipts import message_ids
 from loopback.settings import Settings
 from loopback.signal import KeyPair, SignalError
 from loopback.signal.errors import DuplicateError
@@ -341,22 +342,26 @@ class Phone:
         if node.attr("type") == "server-error":
             self._deliveries.put(sender, self.companions.upload_again(node))
             return
-        sent = self.memory.written(node.attr("id"))
         reader_jid = node.jid("participant") or sender
         reader = self._accounts.resolve(reader_jid)
-        if sent is None or reader is None:
+        if reader is None:
             return
-        if node.attr("type") == "retry":
-            retry = node.child("retry")
-            count = int(retry.attr("count") or 1) if retry is not None else 1
-            stanza = self._outgoing.again(reader_jid, sent, count)
-            if stanza is not None:
-                self._post.message(self.account, PHONE, stanza)
-            return
-        kind = node.attr("type") or "delivered"
-        if all(known[:2] != (kind, reader.phone) for known in sent.receipts):
-            sent.receipts.append((kind, reader.phone, int(node.attr("t") or 0)))
-            self.memory.sent.changed(sent)
+        for sent in filter(None, map(self.memory.written, message_ids(node))):
+            if node.attr("type") == "retry":
+                self._send_again(node, sent, reader_jid)
+                continue
+            kind = node.attr("type") or "delivered"
+            if all(known[:2] != (kind, reader.phone) for known in sent.receipts):
+                sent.receipts.append((kind, reader.phone, int(node.attr("t") or 0)))
+                self.memory.sent.changed(sent)
+
+    def _send_again(self, node: Node, sent: SentMessage, device: JID) -> None:
+        """Somebody could not read a message: again, in a new session."""
+        retry = node.child("retry")
+        count = int(retry.attr("count") or 1) if retry is not None else 1
+        stanza = self._outgoing.again(device, sent, count)
+        if stanza is not None:
+            self._post.message(self.account, PHONE, stanza)
 
     def _chat_name(self, chat: JID) -> str:
         account = self._accounts.resolve(chat)

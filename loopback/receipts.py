@@ -8,7 +8,7 @@ from loopback.deliveries import Deliveries
 from loopback.log import log
 from loopback.wire.node import BROADCAST, GROUP, JID, Node
 
-__all__ = ["Receipts"]
+__all__ = ["Receipts", "message_ids"]
 
 DELIVERED = {"", "delivery", "inactive"}  # the last: delivered to a device that nobody sits at
 READ = {"read", "played"}
@@ -33,7 +33,7 @@ class Receipts:
         now = int(time.time())
         if to is not None:
             device = account.lid_jid.with_device(number)
-            for message_id in _ids(receipt):
+            for message_id in message_ids(receipt):
                 self._deliveries.settle(device, "message", message_id, str(to))
             self._forward(account, number, kind, to, receipt, now)
         log(
@@ -88,7 +88,7 @@ class Receipts:
                 self._deliveries.put(account.lid_jid.with_device(number), node)
 
 
-def _ids(receipt: Node) -> list[str]:
+def message_ids(receipt: Node) -> list[str]:
     """One receipt may be about several messages."""
     more = receipt.child("list")
     items = more.children("item") if more is not None else ()

@@ -175,6 +175,24 @@ async def test_phone_without_automatic_reading_confirms_when_its_user_reads(netw
     assert (await anna.event("Receipt", lambda r: r["type"] == 4))["ids"] == [sent["id"]]
 
 
+async def test_one_receipt_confirms_several_messages(network: Network) -> None:
+    await network.phone(network.anna, "Anna")
+    await network.phone(network.bert, "Bert")
+    anna = await network.linked(network.anna)
+    ids = []
+    for text in ("one", "two", "three"):
+        sent = await network.post(f"/phones/{network.bert}/messages", to=network.anna, message=text)
+        ids.append(sent["messageId"])
+    got = await anna.text("three")
+    await anna.call("read", chat=got["chat"], sender=got["sender"], ids=ids)
+
+    async def read() -> bool:
+        messages = (await network.get(f"/phones/{network.bert}/sent"))["messages"]
+        return all("read" in {r["type"] for r in message["receipts"]} for message in messages)
+
+    await until(read)
+
+
 async def test_any_kind_of_message_can_be_written_raw(network: Network) -> None:
     await network.phone(network.anna, "Anna")
     await network.phone(network.bert, "Bert")
