@@ -151,6 +151,7 @@ _EVENTS = frozenset(
         "messages.reaction",
         "messages.media",
         "messages.undecryptable",
+        "messages.lost",
         "poll.vote",
         "event.response",
     }

@@ -27,6 +27,7 @@ from storage.rows import (
     DeliveryStatus,
     Desired,
     Event,
+    Json,
     Key,
     Message,
     MessageStatus,
@@ -172,6 +173,16 @@ class Reads:
         return await self._all(Message, "WHERE session_id = %s AND id = ANY(%s)", (session_id, list(ids)))
 
     async def under_way(
+    async def untold(self, session_id: str, until: datetime) -> list[tuple[str, Json]]:
+        """WhatsApp's ids of messages that came again until then and are untold, with what to tell of each."""
+        query = (
+            "SELECT wa_id, untold FROM heard"
+            " WHERE session_id = %s AND untold IS NOT NULL AND at <= %s ORDER BY at, wa_id"
+        )
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query, (session_id, until))
+            return list(await cursor.fetchall())
+
         self,
         status: MessageStatus,
         *,

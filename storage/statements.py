@@ -146,13 +146,45 @@ STORE_ADDRESSES = """
     RETURNING a.session_id
 """
 
-DELETE_CHAT = """
-    DELETE FROM messages
-    WHERE session_id = %s AND chat = ANY(%s) AND status NOT IN ('queued', 'sending')
+_DELETE = """
+    WITH gone AS (
+        DELETE FROM messages WHERE {which} RETURNING session_id, wa_id
+    ), heard AS (
+        INSERT INTO heard (session_id, wa_id, at)
+        SELECT DISTINCT session_id, wa_id, now() FROM gone WHERE wa_id IS NOT NULL
+        ON CONFLICT DO NOTHING
+    )
+    SELECT FROM gone LIMIT 1
+"""
+DELETE_CHAT = _DELETE.format(
+    which="session_id = %s AND chat = ANY(%s) AND status NOT IN ('queued', 'sending')"
+)
+DELETE_MESSAGE = _DELETE.format(which="session_id = %s AND id = %s AND status <> 'sending'")
+
+# WhatsApp keeps what it could not deliver for 30 days.
+FORGET_HEARD = "DELETE FROM heard WHERE at < now() - interval '40 days'"
+
+STORE_HEARD = """
+    INSERT INTO heard AS h (session_id, wa_id, untold, at)
+    SELECT DISTINCT ON (session_id, wa_id) session_id, wa_id, untold, r.at
+    FROM json_to_recordset(%s::json) AS r (session_id text, wa_id text, untold jsonb, at timestamptz)
+    JOIN sessions s ON s.id = session_id
+    WHERE untold IS NULL OR NOT EXISTS (
+        SELECT FROM messages m WHERE m.session_id = r.session_id AND m.wa_id = r.wa_id
+    )
+    ORDER BY session_id, wa_id, untold NULLS FIRST
+    ON CONFLICT (session_id, wa_id) DO UPDATE SET untold = NULL
+    WHERE excluded.untold IS NULL AND h.untold IS NOT NULL
+    RETURNING session_id, wa_id
 """
 
-DELETE_MESSAGE = """
-    DELETE FROM messages WHERE session_id = %s AND id = %s AND status <> 'sending'
+TELL_LOST = """
+    UPDATE heard h SET untold = NULL
+    FROM json_to_recordset(%s::json) AS r (number integer, session_id text, wa_id text)
+    WHERE h.session_id = r.session_id AND h.wa_id = r.wa_id AND h.untold IS NOT NULL
+    RETURNING r.number, NOT EXISTS (
+        SELECT FROM messages m WHERE m.session_id = r.session_id AND m.wa_id = r.wa_id
+    )
 """
 
 TRIM_DELIVERIES = """

@@ -32,13 +32,16 @@ from storage.statements import (
     BY_WA_ID,
     DELETE_CHAT,
     DELETE_MESSAGE,
+    FORGET_HEARD,
     LOCK,
     STORE_ADDRESSES,
     STORE_BATCHES,
     STORE_DELIVERIES,
+    STORE_HEARD,
     STORE_MESSAGES,
     STORE_RECEIPTS,
     TAKE_NUMBERS,
+    TELL_LOST,
     TRIM_DELIVERIES,
     UPDATE_MESSAGES,
 )
@@ -53,8 +56,10 @@ from storage.writes import (
     StoreAddresses,
     StoreBatch,
     StoreDelivery,
+    StoreHeard,
     StoreMessage,
     StoreReceipt,
+    TellLost,
     TrimDeliveries,
     Update,
     UpdateMessage,
@@ -133,6 +138,8 @@ class _Section:
                 await self._store_deliveries()
                 await self._trim_deliveries()
                 await self._store_addresses()
+                await self._store_heard()
+                await self._tell_lost()
                 self._applied |= {number for number, write in self._numbered(Append)}
         events = await self._append_events()
         return [
@@ -288,6 +295,28 @@ class _Section:
             ]
             cursor = await self._connection.execute(STORE_ADDRESSES, (_document(rows),))
             self._applied |= {numbers[session_id] for (session_id,) in await cursor.fetchall()}
+
+    async def _store_heard(self) -> None:
+        writes = self._numbered(StoreHeard)
+        if not writes:
+            return
+        await self._connection.execute(FORGET_HEARD)
+        rows = [
+            {"session_id": write.session_id, "wa_id": write.wa_id, "untold": write.untold, "at": write.at}
+            for _, write in writes
+        ]
+        cursor = await self._connection.execute(STORE_HEARD, (_document(rows),))
+        stored = set(await cursor.fetchall())
+        self._applied |= {number for number, write in writes if (write.session_id, write.wa_id) in stored}
+
+    async def _tell_lost(self) -> None:
+        rows = [
+            {"number": number, "session_id": write.session_id, "wa_id": write.wa_id}
+            for number, write in self._numbered(TellLost)
+        ]
+        if rows:
+            cursor = await self._connection.execute(TELL_LOST, (_document(rows),))
+            self._applied |= {number for number, lost in await cursor.fetchall() if lost}
 
     async def _append_events(self) -> dict[int, list[Event]]:
         """Append the events of the writes that took effect, numbered on from each session's last."""

@@ -245,6 +245,30 @@ class DeleteMessage:
 
 
 Write: TypeAlias = (
+@frozen(kw_only=True)
+class StoreHeard:
+    """A message came that is no row of its own: its id, so that it is not taken for lost when it comes again.
+
+    With `untold`, an event's data: a message came again, of which nothing may be stored. Then it is not
+    applied when there is a message of this `wa_id`, or the id was heard before.
+    """
+
+    session_id: str
+    wa_id: str
+    untold: Json | None = field(default=None, repr=False)
+    at: datetime = field(factory=now)
+    journal_seq: int | None = None
+
+
+@frozen(kw_only=True)
+class TellLost:
+    """A message that was heard of and is untold is lost. Applied once, and not to one stored meanwhile."""
+
+    session_id: str
+    wa_id: str
+    events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
+
+
     Insert
     | Update
     | Delete
@@ -259,6 +283,8 @@ Write: TypeAlias = (
     | DeleteChat
     | DeleteMessage
 )
+    | StoreHeard
+    | TellLost
 
 
 @frozen
@@ -295,6 +321,8 @@ def session_of(write: Write) -> str | None:
             | StoreBatch(batch=Batch(session_id=session_id))
             | Append(session_id=session_id)
         ):
+            | StoreHeard(session_id=session_id)
+            | TellLost(session_id=session_id)
             return session_id
         case _:
             return None

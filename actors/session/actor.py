@@ -5,6 +5,7 @@
     keeper    attaches and detaches the client, one step after the other
     sending   the queue of outgoing messages
     timer     feeds `Due` when the machine's time has come
+    lost      tells of messages that came again and are not stored
     prover    asks WhatsApp for a sign of life when there was none for a while
     downloads brings the files of messages into the media store
 """
@@ -54,6 +55,7 @@ from actors.session.keeper import (
     Keeper,
 )
 from actors.session.liveness import Liveness
+from actors.session.lost import LostMessages
 from actors.session.outcomes import session_error
 from actors.session.pairing import Pairing
 from actors.session.reading import read_content
@@ -151,13 +153,21 @@ class SessionActor(Actor):
             timeout=self._config.send_timeout,
         )
         self._earlier = EarlierMessages(self.session_id, self._reads, self._writer, self._settled)
+        self._lost = LostMessages(self.session_id, self._reads, self._writer)
         self._machine = Machine(
             state=SessionState(row.status),
             desired=row.desired,
             paired=row.jid is not None,
             error=row.last_error,
         )
-        for task in (self._keeper.run, self._sending.run, self._health.watch, self._timer, self._prover):
+        for task in (
+            self._keeper.run,
+            self._sending.run,
+            self._health.watch,
+            self._lost.run,
+            self._timer,
+            self._prover,
+        ):
             self.nursery.start_soon(task)
         self._downloads = None
         if self._downloader is not None:
@@ -411,12 +421,11 @@ class SessionActor(Actor):
             return  # taken over before, and replayed
         self._seen = notice.seq
         event = await self._addresses.completed(notice.event, notice.client)
-        if self._settings.ignored.covers(event):
-            writes: tuple[ContentWrite, ...] = (Append(self.session_id, journal_seq=notice.seq),)
-        else:
-            earlier = await self._earlier.of(event) if isinstance(event, wa.MessageArrived) else None
-            known = Known(earlier, self._own_addresses())
-            writes = writes_for(self.session_id, event, notice.seq, known)
+        ignored, earlier = self._settings.ignored.covers(event), None
+        if isinstance(event, wa.MessageArrived) and not ignored:
+            earlier = await self._earlier.of(event)
+        known = Known(earlier, self._own_addresses())
+        writes = writes_for(self.session_id, event, notice.seq, known, ignored=ignored)
         self._counts.received += sum(
             isinstance(each, StoreMessage) and not each.message.from_me for each in writes
         )
@@ -427,6 +436,8 @@ class SessionActor(Actor):
         else:
             for write in writes:
                 await self._writer.cast(write)
+        if isinstance(event, wa.OldCounter):
+            self._lost.heard()
         stored = isinstance(writes[-1], StoreMessage)
         if stored and self._downloads is not None and isinstance(event, wa.MessageArrived):
             self._downloads.offer(event)

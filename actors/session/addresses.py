@@ -34,6 +34,9 @@ class Addresses:
                 | wa.IdentityChanged(jid=jid, jid_alt=None)
             ):
                 return evolve(event, jid_alt=await self.other(jid, client))
+            case wa.OldCounter(sender=sender, chat=chat):
+                sender_alt, chat_alt = await self.other(sender, client), await self.other(chat, client)
+                return evolve(event, sender_alt=sender_alt, chat_alt=chat_alt)
             case wa.BlocklistChanged(blocked=blocked, unblocked=unblocked):
                 alts = {jid: await self.other(jid, client) for jid in (*blocked, *unblocked)}
                 return evolve(event, alts=alts)

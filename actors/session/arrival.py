@@ -20,9 +20,9 @@ from actors.whatsapp.secrets import Use, open_sealed
 from actors.whatsapp.wrapping import BESIDE, unwrapped
 from storage.ids import new_id
 from storage.rows import Json, Message, MessageStatus
-from storage.writes import Append, NewEvent, StoreMessage, StoreReceipt, UpdateMessage
+from storage.writes import Append, NewEvent, StoreHeard, StoreMessage, StoreReceipt, UpdateMessage
 
-ContentWrite = StoreMessage | StoreReceipt | UpdateMessage | Append
+ContentWrite = StoreMessage | StoreReceipt | UpdateMessage | Append | StoreHeard
 
 _BY_ADMIN = "8"  # the mark of a deletion by an admin, which WhatsApp's server lets only them set
 

@@ -9,6 +9,7 @@ from actors.whatsapp.events import (
     ChatPresence,
     ClientEvent,
     MessageArrived,
+    OldCounter,
     UndecryptableMessage,
 )
 
@@ -35,7 +36,11 @@ class Ignored:
     def covers(self, event: ClientEvent) -> bool:
         """Whether an event is something said, or being typed, in such a chat."""
         match event:
-            case MessageArrived(chat=chat, chat_alt=alt) | UndecryptableMessage(chat=chat, chat_alt=alt):
+            case (
+                MessageArrived(chat=chat, chat_alt=alt)
+                | UndecryptableMessage(chat=chat, chat_alt=alt)
+                | OldCounter(chat=chat, chat_alt=alt)
+            ):
                 return self._covers(chat) or (alt is not None and self._covers(alt))
             case ChatPresence(chat=chat, sender=sender, sender_alt=alt, is_group=is_group):
                 named = {chat} if is_group else {chat, sender, alt}

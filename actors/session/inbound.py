@@ -24,6 +24,7 @@ from actors.whatsapp.events import (
     IdentityChanged,
     JoinedGroup,
     MessageArrived,
+    OldCounter,
     PictureChanged,
     PresenceChanged,
     PrivacyChanged,
@@ -31,18 +32,38 @@ from actors.whatsapp.events import (
     ReceiptKind,
     UndecryptableMessage,
 )
+from actors.whatsapp.wrapping import part_of, unwrapped
 from storage.rows import Json, MessageStatus
-from storage.writes import Append, NewEvent, StoreReceipt, UpdateMessage
+from storage.writes import Append, NewEvent, StoreHeard, StoreMessage, StoreReceipt, UpdateMessage
 
 
 def writes_for(
-    session_id: str, event: ClientEvent, journal_seq: int, known: Known = NOTHING_KNOWN
+    session_id: str,
+    event: ClientEvent,
+    journal_seq: int,
+    known: Known = NOTHING_KNOWN,
+    *,
+    ignored: bool = False,
 ) -> tuple[ContentWrite, ...]:
-    """The writes of one event, never empty: an event that stores nothing still moves the journal on."""
-    writes = _writes(session_id, event, known)
+    """The writes of one event, never empty: an event that stores nothing still moves the journal on.
+
+    One that is `ignored` is not stored; but a message is remembered as heard of.
+    """
+    writes = () if ignored else _writes(session_id, event, known)
+    if isinstance(event, MessageArrived) and _is_all(event) and not _has_row(writes):
+        writes = (*writes, StoreHeard(session_id=session_id, wa_id=event.id))
     if not writes:
         return (Append(session_id, journal_seq=journal_seq),)
     return (*writes[:-1], evolve(writes[-1], journal_seq=journal_seq))
+
+
+def _is_all(event: MessageArrived) -> bool:
+    """Whether nothing more of this message is to come: what has no content may be a key ahead of it."""
+    return part_of(unwrapped(event.message)) is not None
+
+
+def _has_row(writes: tuple[ContentWrite, ...]) -> bool:
+    return any(isinstance(write, StoreMessage) for write in writes)
 
 
 def _writes(session_id: str, event: ClientEvent, known: Known) -> tuple[ContentWrite, ...]:
@@ -51,11 +72,28 @@ def _writes(session_id: str, event: ClientEvent, known: Known) -> tuple[ContentW
             return message_writes(session_id, event, known)
         case ReceiptArrived():
             return _receipt(session_id, event)
+        case OldCounter():
+            lost = {"key": _key_of_lost(event, known.own).json(), "reason": "decrypted_before"}
+            return (StoreHeard(session_id=session_id, wa_id=event.id, untold=lost),)
         case BlocklistChanged() if event.blocked or event.unblocked:
             return (Append(session_id, _blocklist_changed(event)),)
         case _:
             appended = _announced(event)
             return (Append(session_id, (appended,)),) if appended else ()
+
+
+def _key_of_lost(event: OldCounter, own: tuple[str, ...]) -> Key:
+    chat, chat_alt = phone_first(event.chat, event.chat_alt)
+    author, author_alt = phone_first(event.sender, event.sender_alt)
+    in_chat_of_many = event.chat.endswith(("@g.us", "@broadcast"))
+    return Key(
+        chat=chat,
+        chat_alt=chat_alt,
+        from_me=event.sender in own or event.sender_alt in own,
+        id=event.id,
+        participant=author if in_chat_of_many else None,
+        participant_alt=author_alt if in_chat_of_many else None,
+    )
 
 
 _RECEIPTS = {

@@ -250,11 +250,16 @@ class UndecryptableMessage:
 
 @frozen
 class OldCounter:
-    """A message came again that was decrypted once before; if its id is not stored, it is known lost."""
+    """A message came again that was decrypted once before; if its id is not stored, it is known lost.
+
+    Of one in two parts the other may still come.
+    """
 
     id: str
     sender: str
     chat: str
+    sender_alt: str | None = None
+    chat_alt: str | None = None
 
 
 class ReceiptKind(StrEnum):

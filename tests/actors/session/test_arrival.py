@@ -7,11 +7,11 @@ import pytest
 from actors.outgoing import changes, polls
 from actors.session.arrival import Known, message_writes
 from actors.session.inbound import writes_for
-from actors.whatsapp.events import MessageArrived
+from actors.whatsapp.events import MessageArrived, OldCounter
 from actors.whatsapp.proto import e2e
 from actors.whatsapp.secrets import Use, option_hash, seal
 from storage.rows import Message
-from storage.writes import Append, StoreMessage, UpdateMessage
+from storage.writes import Append, StoreHeard, StoreMessage, UpdateMessage
 from tests.actors.outgoing.stored import (
     BEN,
     BEN_LID,
@@ -268,5 +268,40 @@ def test_what_cannot_be_opened_is_known_by_its_key() -> None:
 def test_what_says_nothing_still_moves_the_journal_on() -> None:
     keys = e2e.Message(senderKeyDistributionMessage={"groupID": GROUP})
     assert writes_for("s", from_ben(keys), 7) == (Append("s", journal_seq=7),)
+
+
+def test_what_is_no_row_is_remembered_as_heard_of() -> None:
+    def heard(event: MessageArrived, *, ignored: bool = False) -> StoreHeard:
+        *_, last = writes_for("s", event, 7, ignored=ignored)
+        assert isinstance(last, StoreHeard)
+        return last
+
     peer = from_ben(text("between own devices"), category="peer")
-    assert writes_for("s", peer, 8) == (Append("s", journal_seq=8),)
+    reaction = from_ben(e2e.Message(reactionMessage={"key": {"ID": "A1"}, "text": "!"}))
+    for found in (heard(peer), heard(reaction), heard(from_ben(text("no")), ignored=True)):
+        assert (found.wa_id, found.untold, found.journal_seq) == ("C3", None, 7)
+    (stored,) = writes_for("s", from_ben(text("a row")), 7)
+    assert isinstance(stored, StoreMessage)
+
+
+def test_a_key_ahead_of_its_message_says_nothing_of_whether_that_came() -> None:
+    keys = e2e.Message(senderKeyDistributionMessage={"groupID": GROUP})
+    assert not any(isinstance(write, StoreHeard) for write in writes_for("s", from_ben(keys), 7))
+
+
+def test_what_came_again_is_untold_until_it_is_known_to_be_lost() -> None:
+    again = OldCounter("C3", sender=BEN_LID, chat=GROUP, sender_alt=BEN)
+    (heard,) = writes_for("s", again, 7)
+    assert isinstance(heard, StoreHeard)
+    key = {
+        "remoteJid": GROUP,
+        "fromMe": False,
+        "id": "C3",
+        "participant": BEN,
+        "participantAlt": BEN_LID,
+    }
+    assert (heard.untold, heard.journal_seq) == ({"key": key, "reason": "decrypted_before"}, 7)
+    (ours,) = writes_for("s", again, 7, Known(own=(BEN,)))
+    assert isinstance(ours, StoreHeard)
+    assert ours.untold is not None
+    assert ours.untold["key"]["fromMe"]
