@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import groupby
-from typing import Any, NoReturn
+from typing import Any
 
 from attrs import asdict, frozen
 from quart import Blueprint
@@ -17,9 +17,9 @@ from actors.whatsapp.people import ChatSettings
 from api.access import Scope
 from api.fields import DEFAULT_LIMIT, Limit, Timer
 from api.messages import MessagesPage, MessageView, message_view
-from api.operation import operation
+from api.operation import impossible, operation
 from api.performing import PERFORMING, jid_of, perform
-from api.refusals import InvalidJid, NotFound, NotPossible
+from api.refusals import InvalidJid, NotFound
 from api.services import services
 from storage.chats import Chat
 from storage.rows import Message, MessageStatus
@@ -32,7 +32,7 @@ _MOST_UNREAD = 500
 
 _UNWRITABLE = (
     "WhatsApp keeps this among the settings that the account's devices share, which its client library"
-    " can read and not change."
+    " can read, as the chat's `settings`, and not change."
 )
 
 
@@ -297,19 +297,16 @@ async def disappearing(session_id: str, jid: str, body: _Disappearing) -> None:
     await perform(session_id, "chat.disappearing", act)
 
 
-def _unwritable(action: str) -> None:
-    async def act(jid: str, **_: object) -> NoReturn:
-        """Not possible with this client library; what the phone has set is in the chat's `settings`."""
-        jid_of(jid)
-        raise NotPossible(_UNWRITABLE)
-
-    act.__name__ = action
-    rule, refusals = f"/chats/<jid>/{action}", (InvalidJid, NotPossible)
-    operation(routes, "POST", rule, scope=Scope.SEND, answers={204: None}, errors=refusals)(act)
-
-
-for _action in ("unread", "archive", "unarchive", "pin", "unpin", "mute", "unmute"):
-    _unwritable(_action)
+for _action, _summary in (
+    ("unread", "Mark a chat as unread."),
+    ("archive", "Put a chat away."),
+    ("unarchive", "Take a chat back."),
+    ("pin", "Keep a chat above the others."),
+    ("unpin", "Keep a chat above the others no more."),
+    ("mute", "Have a chat make no sound."),
+    ("unmute", "Hear a chat again."),
+):
+    impossible(routes, "POST", f"/chats/<jid>/{_action}", scope=Scope.SEND, summary=_summary, why=_UNWRITABLE)
 
 
 # --- How ---------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def sized(name: str, least: int, most: int | None = None) -> Json:
     return {"properties": {name: size if most is None else size | {"maxItems": most}}}
 
 
-def not_null(*names: str) -> Json:
+def never_null(*names: str) -> Json:
     """What may be left out is not null when it is given."""
     return {"properties": {name: {"not": {"type": "null"}} for name in names}}
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from attrs import frozen
 from quart import Blueprint
@@ -16,7 +16,7 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.groups import Group
 from api.access import Scope
 from api.fields import Description, Participants, Subject, Timer
-from api.operation import operation
+from api.operation import impossible, operation
 from api.participants import (
     GROUP_ERRORS,
     ParticipantView,
@@ -27,7 +27,7 @@ from api.participants import (
 )
 from api.performing import PERFORMING, perform
 from api.portraits import PORTRAYING, PictureSetView, PortraitDraft, portrait
-from api.refusals import InvalidJid, NotPossible
+from api.refusals import NotPossible
 from api.services import services
 from storage.chats import Address
 from storage.writes import StoreAddresses
@@ -37,7 +37,6 @@ routes = Blueprint("groups", __name__)
 _NO_APPROVAL = (
     "WhatsApp's client library cannot change who approves new members of a group, nor who may add them."
 )
-_NO_REMOVAL = "WhatsApp's client library cannot take a group's picture away; it can be replaced."
 
 
 @frozen(kw_only=True)
@@ -185,18 +184,14 @@ async def put_picture(session_id: str, jid: str, body: PortraitDraft) -> Picture
     return PictureSetView(id=await in_group(session_id, jid, "group.picture", act))
 
 
-@operation(
+impossible(
     routes,
     "DELETE",
     "/chats/groups/<jid>/picture",
     scope=Scope.SEND,
-    answers={204: None},
-    errors=(InvalidJid, NotPossible),
+    summary="Take the group's picture away.",
+    why="WhatsApp's client library cannot take a group's picture away; it can be replaced.",
 )
-async def remove_picture(jid: str, **_: object) -> NoReturn:
-    """Take the group's picture away. Not possible with this client library."""
-    check_group(jid)
-    raise NotPossible(_NO_REMOVAL)
 
 
 async def _remember(session_id: str, groups: Iterable[Group]) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal, NoReturn
+from typing import Literal
 
 from attrs import frozen
 from quart import Blueprint
@@ -16,10 +16,9 @@ from actors.whatsapp.jid import number_of
 from api.access import Scope
 from api.fields import Invite
 from api.groups import GroupView, group_view
-from api.operation import operation
-from api.participants import GROUP_ERRORS, PeopleDraft, check_group, in_group
+from api.operation import impossible, operation
+from api.participants import GROUP_ERRORS, in_group
 from api.performing import PERFORMING, perform
-from api.refusals import InvalidJid, NotPossible
 
 routes = Blueprint("invitations", __name__)
 
@@ -130,19 +129,16 @@ async def requests(session_id: str, jid: str) -> JoinRequestsView:
     return JoinRequestsView(requests=await in_group(session_id, jid, "group.requests", act))
 
 
-def _undecidable(decision: str) -> None:
-    async def act(jid: str, **_: object) -> NoReturn:
-        """Not possible with this client library; adding the person lets them in."""
-        check_group(jid)
-        raise NotPossible(_NO_DECISION)
-
-    act.__name__ = decision
-    rule, refusals = f"/chats/groups/<jid>/requests/{decision}", (InvalidJid, NotPossible)
-    _route("POST", rule, scope=Scope.SEND, body=PeopleDraft, answers={204: None}, errors=refusals)(act)
-
-
-_undecidable("approve")
-_undecidable("reject")
+for _decision, _summary in (("approve", "Let in who asks to."), ("reject", "Let in nobody of who asks to.")):
+    impossible(
+        routes,
+        "POST",
+        f"/chats/groups/<jid>/requests/{_decision}",
+        scope=Scope.SEND,
+        summary=_summary,
+        why=_NO_DECISION,
+        tag="groups",
+    )
 
 
 @_route(

@@ -1,5 +1,6 @@
 """Who may see and do what with the account: its privacy settings."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -11,8 +12,11 @@ from quart import Blueprint
 from actors.whatsapp import privacy as wa
 from api.access import Scope
 from api.bodies import not_null
+from api.constraints import never_null
+from api.converter import camel
 from api.operation import operation
 from api.performing import PERFORMING, perform
+from storage.rows import Json
 
 routes = Blueprint("privacy", __name__)
 
@@ -60,6 +64,10 @@ class PrivacyChanges:
     """Who may add the account to groups."""
     call_add: Callers | None = None
     """Who may call."""
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield never_null(*(camel(each.name) for each in attrs.fields(cls)))
 
 
 @frozen(kw_only=True)

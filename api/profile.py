@@ -1,5 +1,6 @@
 """The account's own profile: name, about, picture, link, privacy, and how long messages last."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -12,16 +13,16 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from api.access import Scope
 from api.bodies import not_null
-from api.fields import About, Lifetime, MismatchError, ProfileName
+from api.constraints import never_null
+from api.fields import About, ProfileName, Timer
 from api.operation import impossible, operation
 from api.pairing import QrFormat, render
 from api.performing import PERFORMING, perform
 from api.portraits import PORTRAYING, PictureSetView, PortraitDraft, portrait
 from api.services import services
+from storage.rows import Json
 
 routes = Blueprint("profile", __name__)
-
-_TIMERS = (0, 86400, 7 * 86400, 90 * 86400)
 
 
 @frozen(kw_only=True)
@@ -30,15 +31,14 @@ class ProfileChanges:
     about: About | None = None
     """Null takes it away, as an empty one does."""
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield never_null("name")
+
 
 @frozen(kw_only=True)
 class DefaultTimer:
-    ephemeral_seconds: Lifetime
-    """0 (never), 86400 (a day), 604800 (a week) or 7776000 (90 days): WhatsApp knows no others."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.ephemeral_seconds not in _TIMERS:
-            raise MismatchError(f"expected one of {', '.join(map(str, _TIMERS))}", path="ephemeralSeconds")
+    ephemeral_seconds: Timer
 
 
 @frozen(kw_only=True)

@@ -50,8 +50,7 @@ async def test_what_is_no_group_leads_nowhere(stage: Stage) -> None:
             for method, rest, body in (
                 ("GET", "", None),
                 ("POST", "/leave", None),
-                ("DELETE", "/picture", None),
-                ("POST", "/requests/approve", {"participants": ["628110000002"]}),
+                ("GET", "/participants", None),
             ):
                 answer = await own.request(method, f"/api/chats/groups/{address}{rest}", json=body)
                 assert (answer.status_code, answer.json()["code"]) == (404, "invalid_jid"), (method, rest)
