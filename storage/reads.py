@@ -172,7 +172,6 @@ class Reads:
         """Messages by our ids, in no order."""
         return await self._all(Message, "WHERE session_id = %s AND id = ANY(%s)", (session_id, list(ids)))
 
-    async def under_way(
     async def untold(self, session_id: str, until: datetime) -> list[tuple[str, Json]]:
         """WhatsApp's ids of messages that came again until then and are untold, with what to tell of each."""
         query = (
@@ -183,6 +182,7 @@ class Reads:
             cursor = await connection.execute(query, (session_id, until))
             return list(await cursor.fetchall())
 
+    async def under_way(
         self,
         status: MessageStatus,
         *,

@@ -244,7 +244,6 @@ class DeleteMessage:
     id: str
 
 
-Write: TypeAlias = (
 @frozen(kw_only=True)
 class StoreHeard:
     """A message came that is no row of its own: its id, so that it is not taken for lost when it comes again.
@@ -269,6 +268,7 @@ class TellLost:
     events: tuple[NewEvent, ...] = field(default=(), converter=_in_order)
 
 
+Write: TypeAlias = (
     Insert
     | Update
     | Delete
@@ -282,9 +282,9 @@ class TellLost:
     | StoreAddresses
     | DeleteChat
     | DeleteMessage
-)
     | StoreHeard
     | TellLost
+)
 
 
 @frozen
@@ -320,9 +320,9 @@ def session_of(write: Write) -> str | None:
             | StoreReceipt(session_id=session_id)
             | StoreBatch(batch=Batch(session_id=session_id))
             | Append(session_id=session_id)
-        ):
             | StoreHeard(session_id=session_id)
             | TellLost(session_id=session_id)
+        ):
             return session_id
         case _:
             return None
