@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from api.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
+"""How the tests are run: a process for each core, the tests of a file in one."""
 ENVIRONMENT = "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_LOG=json, TERZETTO_LOG_LEVEL."
 
 
@@ -55,7 +57,7 @@ def _run(arguments: Sequence[str]) -> int:
     match arguments:
         case ["test", *rest]:
             os.chdir(ROOT)
-            _become("pytest", rest)
+            _become("pytest", [*SIDE_BY_SIDE, *rest])
         case ["loopback", *rest]:
             _become("loopback", rest)
     options = _parser().parse_args(arguments)
@@ -87,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     _serving(sandbox, data_home() / "sandbox")
     command("demo", _demo, "show in a minute what it does, on loopback alone")
     command("loopback", None, "run the loopback network by itself; options go to it: --data DIR")
-    command("test", None, "run the tests; options go to pytest")
+    command("test", None, "run the tests, some side by side; options go to pytest: -n 0 runs them one by one")
     tree = command("tree", _tree, "print the supervision tree of a running gateway")
     _looking(tree)
     tree.add_argument("--watch", action="store_true", help="keep it live: over the terminal, or into a pipe")

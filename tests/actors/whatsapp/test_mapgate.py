@@ -7,7 +7,7 @@ from pathlib import Path
 
 from actors.whatsapp.mapgate import MapGate
 
-# Clients find no network, so each start and stop is over at once, while four threads call without a pause.
+# Clients find no network, so each start and stop is over at once, while two threads call without a pause.
 PROGRAM = """
 import os, sys, threading
 from pathlib import Path
@@ -33,7 +33,7 @@ def call():
         gate.pass_through()
         library.call(b"nobody", "IsConnected", [])
 
-for _ in range(4):
+for _ in range(2):
     threading.Thread(target=call, daemon=True).start()
 for number in range(rounds):
     journal = Journal.open(directory / "journal")
@@ -58,7 +58,7 @@ def run(directory: Path, guard: str, rounds: int) -> subprocess.CompletedProcess
 
 
 def test_calls_behind_the_gate_survive_starts_and_stops(tmp_path: Path) -> None:
-    done = run(tmp_path, "guarded", 40)
+    done = run(tmp_path, "guarded", 20)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
