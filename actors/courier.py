@@ -1,27 +1,26 @@
-"""The courier of one webhook: brings it the log, in order within each session and parallel over sessions.
+"""A courier: brings one destination the log, in order within each session and parallel over sessions.
 
-    events table ── scan ──> a queue per session ── 2xx ──> progress moves
+    events table ── scan ──> a queue per session ── taken ──> progress moves
                       │                └── otherwise: the session is held
                       └── past held sessions: each is brought its own events, as it can take them
 
-Progress is in the database and moves after the acknowledgement: an event is delivered at least once, however
-the process ends, and rarely twice. Nobody polls: at the end of the log a courier sleeps until woken.
+Progress is in the database and moves after the destination has taken an event: it is brought at least once,
+however the process ends, and rarely twice. Nobody polls: at the end of the log a courier sleeps until woken.
 """
 
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from itertools import groupby, islice
+from typing import Any, Generic, Protocol, TypeVar
 
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
-from actors.delivery import Deliveries
-from actors.filters import listens, passes
 from actors.progress import Progress
 from runtime import Backoff, MailboxFull, Ref
-from storage import DatabaseUnavailable, Delivery, Event, Reads, Update, Webhook
+from storage import DatabaseUnavailable, Event, Reads, Sink, Update, Webhook
 
 T = TypeVar("T")
 
@@ -32,75 +31,146 @@ _UNSAVED = 1000  # positions without anything to deliver, after which the cursor
 _DATABASE = Backoff(0.5, 10)
 
 
-@define(eq=False, kw_only=True)
-class Courier:
-    """`run` is a plain child of a supervisor; each life reads the webhook anew."""
+@frozen
+class Tried:
+    """What came of trying to hand over some events of a session."""
 
-    webhook_id: str
+    settled: int
+    """So many of them, the first ones, are taken or given up."""
+    wait: float | None = None
+    """Seconds to rest before the others are tried again; None: none failed."""
+
+
+@frozen
+class Batching:
+    """How many events of a session go together."""
+
+    most: int = 1
+    wait: float = 0.0
+    """Seconds that the first of them may wait for others to happen."""
+
+
+class Destination(Protocol):
+    """Where a courier brings the log, as it is for one life."""
+
+    @property
+    def row(self) -> Webhook | Sink:
+        """How far it has been told."""
+
+    @property
+    def sessions(self) -> Sequence[str] | None:
+        """Those it is told of; None: all."""
+
+    @property
+    def events(self) -> Sequence[str]:
+        """The names of those it is told of; empty: all."""
+
+    @property
+    def batching(self) -> Batching: ...
+
+    def wants(self, event: Event) -> bool:
+        """Whether it is told of this one, which is of its sessions and names."""
+
+    async def once(self, events: Sequence[Event]) -> Tried:
+        """Try to hand over events of one session, in their order, at most as many as go together."""
+
+    async def rest(self, wait: float) -> None:
+        """Wait so many seconds, or until there is reason to try again."""
+
+
+D = TypeVar("D", bound=Destination)
+
+
+@define(eq=False)
+class _Queue:
+    """A session's events that were read and are not settled."""
+
+    events: deque[Event]
+    grew: trio.Event = field(factory=trio.Event)
+
+    def put(self, event: Event) -> None:
+        self.events.append(event)
+        self.grew.set()
+
+    async def fill(self, batching: Batching) -> list[Event]:
+        """The next events to go together."""
+        with trio.move_on_after(batching.wait):
+            while len(self.events) < batching.most:
+                self.grew = trio.Event()
+                await self.grew.wait()
+        return list(islice(self.events, batching.most))
+
+
+@define(eq=False, kw_only=True)
+class Courier(Generic[D]):
+    """`run` is a plain child of a supervisor; each life begins with what is stored."""
+
+    id: str
+    table: type[Webhook | Sink]
     reads: Reads
     writer: Ref
-    begin: Callable[[Webhook, dict[str, Delivery]], Deliveries]
-    """Makes the deliveries of a life, given those that are to be tried again."""
+    begin: Callable[[], Awaitable[D | None]]
+    """The destination as it is for a life; None: there is nothing to bring it."""
     rng: random.Random
-    deliveries: Deliveries | None = field(init=False, default=None)
+    destination: D | None = field(init=False, default=None)
     """Of this life; None: it has not begun yet."""
     _progress: Progress = field(init=False)
-    _queues: dict[str, deque[Event]] = field(init=False, factory=dict)
+    _queues: dict[str, _Queue] = field(init=False, factory=dict)
+    _size: int = field(init=False, default=_PAGE)
     _saved: int = field(init=False, default=0)
     _room: trio.Event = field(init=False, factory=trio.Event)
     _bell: trio.Event = field(init=False, factory=trio.Event)
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Deliver until cancelled; returns when the webhook does not exist or is paused."""
+        """Bring the log until cancelled; returns when there is nothing to bring."""
         task_status.started()
-        webhook = await patiently(lambda: self.reads.webhook(self.webhook_id), self.rng)
-        if webhook is None or not webhook.active:
+        destination = await self.begin()
+        if destination is None:
             return
-        failing = await patiently(lambda: self.reads.failing(self.webhook_id), self.rng)
-        self._progress = Progress.of(webhook)
-        self._saved = webhook.cursor
+        row = destination.row
+        self._size = max(_PAGE, destination.batching.most)
+        self._progress = Progress.of(row)
+        self._saved = row.cursor
         self._queues.clear()
-        self.deliveries = self.begin(webhook, {each.event_id: each for each in failing})
+        self.destination = destination
         async with trio.open_nursery() as nursery:
             for session_id in tuple(self._progress.held):
-                nursery.start_soon(self._catch_up, self.deliveries, session_id)
-            if webhook.replay is not None:
-                nursery.start_soon(
-                    self._replay, self.deliveries, webhook.replay["position"], webhook.replay["until"]
-                )
-            await self._scan(self.deliveries, nursery)
-
-    @property
-    def session_id(self) -> str | None:
-        """The one session whose events are delivered; None: of all, or not known yet."""
-        return None if self.deliveries is None else self.deliveries.webhook.session_id
+                nursery.start_soon(self._catch_up, destination, session_id)
+            if isinstance(row, Webhook) and row.replay is not None:
+                nursery.start_soon(self._replay, destination, row.replay["position"], row.replay["until"])
+            await self._scan(destination, nursery)
 
     @property
     def held(self) -> int:
         """How many sessions are behind the others because one of their events fails."""
-        return 0 if self.deliveries is None else len(self._progress.held)
+        return 0 if self.destination is None else len(self._progress.held)
+
+    @property
+    def settled(self) -> int | None:
+        """The position up to which all is taken or given up, of held sessions too; None: not known yet."""
+        return None if self.destination is None else self._progress.least
 
     def wake(self, events: Iterable[tuple[str, str]]) -> None:
         """Events were committed, of these sessions and names."""
-        if self.deliveries is None or any(listens(self.deliveries.webhook, *event) for event in events):
+        if self.destination is None or any(_listens(self.destination, *event) for event in events):
             self._bell.set()
 
-    async def _scan(self, deliveries: Deliveries, nursery: trio.Nursery) -> None:
-        """Read the log and have each event delivered after those of its session."""
-        webhook, progress = deliveries.webhook, self._progress
+    async def _scan(self, destination: D, nursery: trio.Nursery) -> None:
+        """Read the log and have each event brought after those of its session."""
+        progress, window = self._progress, max(_WINDOW, 2 * destination.batching.most)
         while True:
             # Before the reads: what is committed after them rings again.
             self._bell = trio.Event()
             end = await patiently(self.reads.last_position, self.rng)
-            events = await self._page(webhook, progress.scanned)
+            events = await self._page(destination, progress.scanned)
             for event in events:
-                while progress.open >= _WINDOW:
+                while progress.open >= window:
                     self._room = trio.Event()
                     await self._room.wait()
-                if not passes(webhook.filters, event):
+                if not destination.wants(event):
                     progress.reached(event.position)
                 elif progress.read(event):
-                    self._enqueue(deliveries, event, nursery)
+                    self._enqueue(destination, event, nursery)
             if not events:
                 progress.reached(end)
             if progress.cursor >= self._saved + _UNSAVED:
@@ -108,74 +178,86 @@ class Courier:
             if not events:
                 await self._bell.wait()
 
-    def _enqueue(self, deliveries: Deliveries, event: Event, nursery: trio.Nursery) -> None:
+    def _enqueue(self, destination: D, event: Event, nursery: trio.Nursery) -> None:
         if (queue := self._queues.get(event.session_id)) is not None:
-            queue.append(event)
+            queue.put(event)
         else:
-            self._queues[event.session_id] = queue = deque([event])
-            nursery.start_soon(self._deliver, deliveries, event.session_id, queue)
+            self._queues[event.session_id] = queue = _Queue(deque([event]))
+            nursery.start_soon(self._deliver, destination, event.session_id, queue)
 
-    async def _deliver(self, deliveries: Deliveries, session_id: str, queue: deque[Event]) -> None:
-        """Deliver a session's queue until it is empty, or its first event fails."""
-        while queue:
-            wait = await deliveries.once(queue[0])
-            if wait is None:
-                self._progress.settled(queue.popleft().position)
-                self._room.set()
+    async def _deliver(self, destination: D, session_id: str, queue: _Queue) -> None:
+        """Bring a session's queue until it is empty, or one of its events fails."""
+        while queue.events:
+            tried = await destination.once(await queue.fill(destination.batching))
+            for _ in range(tried.settled):
+                self._progress.settled(queue.events.popleft().position)
+            self._room.set()
+            if tried.wait is None:
                 await self._save()
             elif len(self._progress.held) < _HELD:
-                self._progress.hold(session_id, [event.position for event in queue])
+                self._progress.hold(session_id, [event.position for event in queue.events])
                 del self._queues[session_id]
-                self._room.set()
                 await self._save()
-                await deliveries.rest(wait)
-                await self._catch_up(deliveries, session_id)
+                await destination.rest(tried.wait)
+                await self._catch_up(destination, session_id)
                 return
             else:
-                await deliveries.rest(wait)
+                await destination.rest(tried.wait)
         del self._queues[session_id]
 
-    async def _catch_up(self, deliveries: Deliveries, session_id: str) -> None:
+    async def _catch_up(self, destination: D, session_id: str) -> None:
         """Bring a held session what it lacks, from the log, until it is where the scan is."""
         lag = self._progress.held[session_id]
+
+        async def reached(position: int) -> None:
+            lag.position = position
+            await self._save()
+
         while lag.position < (last := lag.last):
-            page = await self._page(deliveries.webhook, lag.position, [session_id])
+            page = await self._page(destination, lag.position, [session_id])
             events = [event for event in page if event.position <= last]
-            for event in events:
-                await self._settle(deliveries, event)
-                lag.position = event.position
-                await self._save()
-            if len(events) < _PAGE:
-                lag.position = last
+            await self._settle(destination, events, reached)
+            lag.position = events[-1].position if len(events) == self._size else last
         self._progress.release(session_id)
         await self._save()
 
-    async def _replay(self, deliveries: Deliveries, position: int, until: int) -> None:
-        """Deliver a stretch of the log again, one event after the other, beside what happens meanwhile."""
+    async def _replay(self, destination: D, position: int, until: int) -> None:
+        """Bring a stretch of the log again, in its order, beside what happens meanwhile."""
+
+        async def reached(position: int) -> None:
+            await self._store({"replay": {"position": position, "until": until}})
+
         while position < until:
-            page = await self._page(deliveries.webhook, position)
+            page = await self._page(destination, position)
             events = [event for event in page if event.position <= until]
-            for event in events:
-                await self._settle(deliveries, event)
-                position = event.position
-                await self._store({"replay": {"position": position, "until": until}})
-            if len(events) < _PAGE:
-                break
+            for _, together in groupby(events, lambda event: event.session_id):
+                await self._settle(destination, list(together), reached)
+            position = events[-1].position if len(events) == self._size else until
         await self._store({"replay": None})
 
-    async def _settle(self, deliveries: Deliveries, event: Event) -> None:
-        """Have an event acknowledged or given up, if the webhook wants it."""
-        if passes(deliveries.webhook.filters, event):
-            while (wait := await deliveries.once(event)) is not None:
-                await deliveries.rest(wait)
+    async def _settle(
+        self, destination: D, events: Sequence[Event], reached: Callable[[int], Awaitable[None]]
+    ) -> None:
+        """Have all events of a session that the destination wants taken or given up."""
+        wanted = [event for event in events if destination.wants(event)]
+        while wanted:
+            tried = await destination.once(wanted[: destination.batching.most])
+            if tried.settled:
+                await reached(wanted[tried.settled - 1].position)
+                del wanted[: tried.settled]
+            if tried.wait is not None:
+                await destination.rest(tried.wait)
 
-    async def _page(self, webhook: Webhook, position: int, sessions: list[str] | None = None) -> list[Event]:
-        """The next events past a position that the webhook listens to."""
-        if sessions is None and webhook.session_id is not None:
-            sessions = [webhook.session_id]
+    async def _page(
+        self, destination: D, position: int, sessions: Sequence[str] | None = None
+    ) -> list[Event]:
+        """The next events past a position of sessions and names that the destination is told of."""
         return await patiently(
             lambda: self.reads.events_after(
-                position, sessions=sessions, events=webhook.events or None, limit=_PAGE
+                position,
+                sessions=destination.sessions if sessions is None else sessions,
+                events=destination.events or None,
+                limit=self._size,
             ),
             self.rng,
         )
@@ -185,9 +267,15 @@ class Courier:
         await self._store(self._progress.stored())
 
     async def _store(self, changes: dict[str, Any]) -> None:
-        # Refused or lost, it only means that something is delivered again after a restart.
+        # Refused or lost, it only means that something is brought again after a restart.
         with suppress(MailboxFull):
-            await self.writer.cast(Update(Webhook, self.webhook_id, changes))
+            await self.writer.cast(Update(self.table, self.id, changes))
+
+
+def _listens(destination: Destination, session_id: str, name: str) -> bool:
+    """Whether the destination is about this session and asked for events of this name."""
+    about = destination.sessions is None or session_id in destination.sessions
+    return about and (not destination.events or name in destination.events)
 
 
 async def patiently(read: Callable[[], Awaitable[T]], rng: random.Random) -> T:

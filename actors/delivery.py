@@ -1,22 +1,32 @@
-"""One event to one webhook: the request, when it is tried again, and the record of what became of it."""
+"""Events to one webhook: the request, when it is tried again, and the record of what became of each."""
 
-import json
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-import trio
 from attrs import define, evolve, field, frozen
 
 from actors.circuit import Circuit
-from actors.envelope import encode, stamp
+from actors.courier import Batching, Tried, patiently
+from actors.filters import passes
+from actors.gate import Gate
+from actors.request import Request, is_told, request_of
 from actors.sender import Outcome, Sender
 from actors.signature import signed
 from runtime import Backoff, Histogram, MailboxFull, Ref
-from storage import Delivery, DeliveryStatus, Event, StoreDelivery, TrimDeliveries, Webhook, new_id, now
+from storage import (
+    Delivery,
+    DeliveryStatus,
+    Event,
+    Reads,
+    StoreDelivery,
+    TrimDeliveries,
+    Webhook,
+    now,
+)
 
 log = logging.getLogger("webhooks")
 
@@ -70,110 +80,134 @@ class DeliveryStats:
 
 @define(eq=False, kw_only=True)
 class Deliveries:
-    """The tries of one webhook, at most `parallel` at once, behind its circuit."""
+    """The tries of one webhook, at most `parallel` at once, behind its circuit: a courier's destination."""
 
-    webhook: Webhook
+    row: Webhook
     sender: Callable[[], Sender]
     writer: Ref
+    reads: Reads
     schedule: Schedule
     retention: Retention
     parallel: int
     stats: DeliveryStats
     rng: random.Random
+    version: str
+    """Ours."""
     failing: dict[str, Delivery]
     """By event: what is to be tried again, from before this life too."""
-    circuit: Circuit = field(init=False)
-    _slots: trio.CapacityLimiter = field(init=False)
-    _probing: trio.Lock = field(init=False, factory=trio.Lock)
-    _revived: trio.Event = field(init=False, factory=trio.Event)
+    batching: Batching = field(init=False)
+    _gate: Gate = field(init=False)
     _redelivered: set[str] = field(init=False, factory=set)
     _stored: int = field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self.circuit = Circuit(self.schedule.circuit_failures, self.schedule.backoff)
-        self._slots = trio.CapacityLimiter(self.parallel)
+        self._gate = Gate(
+            Circuit(self.schedule.circuit_failures, self.schedule.backoff), self.parallel, self.rng
+        )
+        batch = self.row.batch
+        self.batching = (
+            Batching() if batch is None else Batching(batch["maxEvents"], batch["maxWaitMs"] / 1000)
+        )
 
-    async def once(self, event: Event) -> float | None:
-        """Try to deliver an event; the seconds to `rest` before its next try, or None when it is settled."""
-        if event.event_id in self._redelivered:
-            self._redelivered.discard(event.event_id)
-            return None
+    @property
+    def circuit(self) -> Circuit:
+        """Whether the endpoint is taken for dead."""
+        return self._gate.circuit
+
+    @property
+    def sessions(self) -> Sequence[str] | None:
+        return None if self.row.session_id is None else [self.row.session_id]
+
+    @property
+    def events(self) -> Sequence[str]:
+        return self.row.events
+
+    def wants(self, event: Event) -> bool:
+        return passes(self.row.filters, event) and is_told(self.row, event)
+
+    async def once(self, events: Sequence[Event]) -> Tried:
+        """Try to deliver events of one session, in one request."""
+        todo = [event for event in events if event.event_id not in self._redelivered]
+        if not todo:
+            self._redelivered.difference_update(event.event_id for event in events)
+            return Tried(len(events))
         at = now()
-        outcome = await self._admitted(event)
-        before = self.failing.get(event.event_id)
-        row = recorded(self.webhook.id, event, before, outcome, at)
-        wait = None
-        if outcome.error is None:
-            self.stats.delivered += 1
-        else:
-            trying = (now() - row.first_attempt_at).total_seconds()
-            wait = self.schedule.wait(row.attempts, trying, self.rng)
-            row = self._failed(row, wait)
-        if wait is None:
-            self.failing.pop(event.event_id, None)
-        else:
-            self.failing[event.event_id] = row
-        await self._store(row)
-        return wait
+        request = await patiently(lambda: request_of(self.row, todo, self.reads, self.version), self.rng)
+        async with self._gate.admitted():
+            outcome = await self._post(request)
+        if outcome.error is not None:
+            self.stats.failed += 1
+        tried = {event.event_id for event in todo} - self._redelivered
+        settled, wait = 0, None
+        for event in events:
+            if event.event_id in tried:
+                row = recorded(self.row.id, event, self.failing.get(event.event_id), outcome, at)
+                # An event is given up only when all before it are.
+                wait = self._wait(row) if wait is None else wait
+                await self._judged(row, wait)
+            if wait is None:
+                self._redelivered.discard(event.event_id)
+                settled += 1
+        if wait is not None:
+            log.warning(
+                "delivery_failed webhook=%s event=%s events=%d wait=%.1f reason=%s",
+                self.row.id,
+                events[settled].event_id,
+                len(events) - settled,
+                wait,
+                outcome.error,
+            )
+        return Tried(settled, wait)
 
     async def rest(self, wait: float) -> None:
-        """Wait so many seconds, or until the endpoint is known to be back."""
-        with trio.move_on_after(wait):
-            await self._revived.wait()
+        await self._gate.rest(wait)
 
     def answered(self) -> None:
         """The endpoint acknowledged something: it lives."""
-        if self.circuit.succeeded():
-            log.info("webhook_circuit_closed webhook=%s", self.webhook.id)
-            self._rouse()
+        if self._gate.succeeded():
+            log.info("webhook_circuit_closed webhook=%s", self.row.id)
 
     def redelivered(self, event_id: str) -> None:
         """The endpoint acknowledged this event out of its turn."""
         if self.failing.pop(event_id, None) is not None:
             self._redelivered.add(event_id)
-            self._rouse()
+            self._gate.rouse()
         self.answered()
 
-    def _rouse(self) -> None:
-        self._revived.set()
-        self._revived = trio.Event()
-
-    async def _admitted(self, event: Event) -> Outcome:
-        """Post, when the circuit lets it through."""
-        async with self._slots:
-            if not self.circuit.is_open:
-                return await self._post(event)
-            async with self._probing:
-                while self.circuit.is_open and (wait := self.circuit.probe_at - trio.current_time()) > 0:
-                    await self.rest(wait)
-                return await self._post(event)
-
-    async def _post(self, event: Event) -> Outcome:
-        outcome = await post(self.sender(), self.webhook, event.event_id, encode(event).encode())
+    async def _post(self, request: Request) -> Outcome:
+        outcome = await post(self.sender(), self.row, request)
         self.stats.seconds.observe(outcome.seconds)
         if outcome.error is None:
             self.answered()
-        elif self.circuit.failed(trio.current_time(), now(), self.rng):
+        elif self._gate.failed():
             log.error(
                 "webhook_circuit_opened webhook=%s failures=%d reason=%s",
-                self.webhook.id,
+                self.row.id,
                 self.circuit.failures,
                 outcome.error,
             )
         return outcome
 
-    def _failed(self, row: Delivery, wait: float | None) -> Delivery:
-        self.stats.failed += 1
+    def _wait(self, row: Delivery) -> float | None:
+        """Seconds until the next try of what was just tried; None: it is delivered, or given up."""
+        if row.error is None:
+            return None
+        trying = (now() - row.first_attempt_at).total_seconds()
+        return self.schedule.wait(row.attempts, trying, self.rng)
+
+    async def _judged(self, row: Delivery, wait: float | None) -> None:
+        """Keep what became of an event."""
         if wait is not None:
-            log.warning(
-                "delivery_failed webhook=%s event=%s tries=%d wait=%.1f reason=%s",
-                row.webhook_id,
-                row.event_id,
-                row.attempts,
-                wait,
-                row.error,
-            )
-            return row
+            self.failing[row.event_id] = row
+        else:
+            self.failing.pop(row.event_id, None)
+            if row.error is None:
+                self.stats.delivered += 1
+            else:
+                row = self._given_up(row)
+        await self._store(row)
+
+    def _given_up(self, row: Delivery) -> Delivery:
         self.stats.given_up += 1
         log.error(
             "delivery_given_up webhook=%s event=%s tries=%d reason=%s",
@@ -190,33 +224,19 @@ class Deliveries:
             await self.writer.cast(StoreDelivery(row))
             self._stored += 1
             if self._stored % max(1, self.retention.count // 10) == 0:
-                await self.writer.cast(self.retention.trim(self.webhook.id))
+                await self.writer.cast(self.retention.trim(self.row.id))
 
 
-async def post(sender: Sender, webhook: Webhook, event_id: str, body: bytes) -> Outcome:
-    """Send a signed body to a webhook's endpoint, once."""
+async def post(sender: Sender, webhook: Webhook, request: Request) -> Outcome:
+    """Send a signed request to a webhook's endpoint, once."""
     at = now()
     headers = (
         {"user-agent": "Terzetto", "accept": "*/*"}
         | {name.lower(): value for name, value in webhook.headers.items()}
         | {"content-type": "application/json"}
-        | signed(_secrets(webhook, at), event_id, int(at.timestamp()), body)
+        | signed(_secrets(webhook, at), request.id, int(at.timestamp()), request.body)
     )
-    return await sender.post(webhook.url, headers, body)
-
-
-async def post_test(sender: Sender, webhook: Webhook) -> Outcome:
-    """Send an event `webhook.test`, which is in no log, to a webhook's endpoint, once."""
-    at = now()
-    event_id = new_id("evt")
-    body = {
-        "sessionId": webhook.session_id,
-        "event": "webhook.test",
-        "data": {"webhookId": webhook.id},
-        "eventId": event_id,
-        "occurredAt": stamp(at),
-    }
-    return await post(sender, webhook, event_id, json.dumps(body, separators=(",", ":")).encode())
+    return await sender.post(webhook.url, headers, request.body)
 
 
 def recorded(

@@ -1,15 +1,10 @@
-"""Which events a webhook is told of: those of its session and names that its filters let through.
+"""Which events the filters of a webhook let through.
 
 A filter is about messages: `chats`, `fromMe` and `types` each judge only events that tell of such a thing.
 """
 
 from actors.session.content import kind_of
-from storage import Event, Json, Webhook
-
-
-def listens(webhook: Webhook, session_id: str, name: str) -> bool:
-    """Whether the webhook is about this session and asked for events of this name."""
-    return webhook.session_id in {None, session_id} and (not webhook.events or name in webhook.events)
+from storage import Event, Json
 
 
 def passes(filters: Json, event: Event) -> bool:

@@ -1,4 +1,4 @@
-"""How far a webhook has been told: a cursor into the log, and the sessions that stayed behind it.
+"""How far a destination has been told: a cursor into the log, and the sessions that stayed behind it.
 
     log     1 2 3 4 5 6 7 8 9 …      of sessions a and b
             a b b a b a b a b
@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import define, field
 
-from storage import Event, Webhook
+from storage import Event, Sink, Webhook
 
 
 @define
@@ -35,10 +35,10 @@ class Progress:
     """Positions that were read and are not settled, in their order."""
 
     @classmethod
-    def of(cls, webhook: Webhook) -> "Progress":
-        """Where a webhook stands as stored."""
-        held = {session: Lag(position, webhook.cursor) for session, position in webhook.held.items()}
-        return cls(webhook.cursor, held)
+    def of(cls, row: Webhook | Sink) -> "Progress":
+        """Where a webhook or a sink stands as stored."""
+        held = {session: Lag(position, row.cursor) for session, position in row.held.items()}
+        return cls(row.cursor, held)
 
     @property
     def open(self) -> int:
@@ -48,6 +48,11 @@ class Progress:
     @property
     def cursor(self) -> int:
         return next(iter(self._open)) - 1 if self._open else self.scanned
+
+    @property
+    def least(self) -> int:
+        """All up to here is settled, of every session."""
+        return min((self.cursor, *(lag.position for lag in self.held.values())))
 
     def stored(self) -> dict[str, Any]:
         """The columns that say all this."""

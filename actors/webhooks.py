@@ -8,6 +8,7 @@ webhooks (dynamic)
 import random
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import trio
@@ -15,9 +16,9 @@ from attrs import define, field
 
 from actors.circuit import Circuit
 from actors.courier import Courier, patiently
-from actors.delivery import Deliveries, DeliveryStats, Retention, Schedule, post, post_test, recorded
+from actors.delivery import Deliveries, DeliveryStats, Retention, Schedule, post, recorded
 from actors.egress import Egress
-from actors.envelope import encode
+from actors.request import request_of, test_request
 from actors.sender import Outcome, Sender
 from runtime import (
     Backoff,
@@ -58,6 +59,8 @@ class Webhooks:
     supervisor: DynamicSupervisor
     writer: Ref
     reads: Reads
+    version: str = ""
+    """Ours, as some forms of events tell it."""
     schedule: Schedule = field(factory=Schedule)
     retention: Retention = field(factory=Retention)
     egress: Egress = field(factory=Egress)
@@ -75,7 +78,7 @@ class Webhooks:
     stats: DeliveryStats = field(factory=DeliveryStats)
     rng: random.Random = field(factory=random.Random)
     _sender: Sender | None = field(init=False, default=None)
-    _couriers: dict[str, Courier] = field(init=False, factory=dict)
+    _couriers: dict[str, Courier[Deliveries]] = field(init=False, factory=dict)
     _changing: trio.Lock = field(init=False, factory=trio.Lock)
 
     async def run(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
@@ -117,10 +120,11 @@ class Webhooks:
     async def redeliver(self, webhook: Webhook, event: Event) -> Delivery:
         """Deliver an event once, now, whatever became of it before; the record of how that went.
 
-        Raises NotRunning.
+        Raises NotRunning and DatabaseUnavailable.
         """
         at = now()
-        outcome = await post(self._current_sender(), webhook, event.event_id, encode(event).encode())
+        request = await request_of(webhook, [event], self.reads, self.version)
+        outcome = await post(self._current_sender(), webhook, request)
         before = await self.reads.delivery(webhook.id, event.event_id)
         row = recorded(webhook.id, event, before, outcome, at)
         await self.writer.call(StoreDelivery(row))
@@ -130,8 +134,9 @@ class Webhooks:
         return row
 
     async def test(self, webhook: Webhook) -> Outcome:
-        """Send an endpoint an event that is in no log, once, now. Raises NotRunning."""
-        outcome = await post_test(self._current_sender(), webhook)
+        """Send an endpoint an event that is in no log, once, now. Raises NotRunning, DatabaseUnavailable."""
+        request = await test_request(webhook, self.reads, self.version)
+        outcome = await post(self._current_sender(), webhook, request)
         deliveries = self._deliveries(webhook.id)
         if outcome.error is None and deliveries is not None:
             deliveries.answered()
@@ -149,9 +154,10 @@ class Webhooks:
 
     async def session_deleted(self, session_id: str) -> None:
         """A session was deleted, and its webhooks with it: end their couriers."""
-        ids = [each.webhook_id for each in self._couriers.values() if each.session_id == session_id]
-        for webhook_id in ids:
-            await self._follow(webhook_id)
+        for webhook_id in tuple(self._couriers):
+            deliveries = self._deliveries(webhook_id)
+            if deliveries is not None and deliveries.row.session_id == session_id:
+                await self._follow(webhook_id)
 
     def wake(self, events: Collection[Event]) -> None:
         """Events were committed: whoever wants one looks for it. Never waits."""
@@ -190,7 +196,12 @@ class Webhooks:
             if webhook is None or not webhook.active:
                 return
         courier = Courier(
-            webhook_id=webhook_id, reads=self.reads, writer=self.writer, begin=self._begin, rng=self.rng
+            id=webhook_id,
+            table=Webhook,
+            reads=self.reads,
+            writer=self.writer,
+            begin=partial(self._begin, webhook_id),
+            rng=self.rng,
         )
         spec = ChildSpec(
             webhook_id,
@@ -205,17 +216,23 @@ class Webhooks:
         with suppress(NotRunning):
             await self.supervisor.start_child(spec)
 
-    def _begin(self, webhook: Webhook, failing: dict[str, Delivery]) -> Deliveries:
+    async def _begin(self, webhook_id: str) -> Deliveries | None:
+        webhook = await patiently(lambda: self.reads.webhook(webhook_id), self.rng)
+        if webhook is None or not webhook.active:
+            return None
+        failing = await patiently(lambda: self.reads.failing(webhook_id), self.rng)
         return Deliveries(
-            webhook=webhook,
+            row=webhook,
             sender=self._current_sender,
             writer=self.writer,
+            reads=self.reads,
             schedule=self.schedule,
             retention=self.retention,
             parallel=self.parallel,
             stats=self.stats,
             rng=self.rng,
-            failing=failing,
+            version=self.version,
+            failing={each.event_id: each for each in failing},
         )
 
     async def _trim(self) -> None:
@@ -227,7 +244,7 @@ class Webhooks:
 
     def _deliveries(self, webhook_id: str) -> Deliveries | None:
         courier = self._couriers.get(webhook_id)
-        return None if courier is None else courier.deliveries
+        return None if courier is None else courier.destination
 
     def _current_sender(self) -> Sender:
         if self._sender is None:

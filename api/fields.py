@@ -102,6 +102,10 @@ MessageTypes = NewType("MessageTypes", tuple[str, ...])
 """1 to 30 kinds of messages, as `type` of a stored message has them."""
 JsonObject = NewType("JsonObject", dict[str, Any])
 """Any JSON object of at most 16 kB that PostgreSQL can store."""
+BatchSize = NewType("BatchSize", int)
+"""How many events may go in one request: 1 to 500."""
+Milliseconds = NewType("Milliseconds", int)
+"""Whole milliseconds, from 0 to 10,000."""
 Count = NewType("Count", int)
 """A number from 1 to 100,000."""
 Seconds = NewType("Seconds", int)
@@ -137,6 +141,7 @@ PLAIN = Font(0)
 GREEN = Colour("#128C7E")
 TYPING_AUTO = Typing(-1)
 NO_GRACE = Seconds(0)
+AT_ONCE = Milliseconds(0)
 A_DAY = Seconds(86400)
 A_WEEK = Seconds(7 * 86400)
 
@@ -650,6 +655,8 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     Jids: _jids,
     MessageTypes: _message_types,
     JsonObject: _json_object,
+    BatchSize: lambda value: integer(value, 1, 500),
+    Milliseconds: lambda value: integer(value, 0, 10_000),
     Count: lambda value: integer(value, 1, 100_000),
     Seconds: lambda value: integer(value, 0, 30 * 86400),
     Limit: _from_query(1, 500),

@@ -185,6 +185,7 @@ class _Tree:
             ),
             writer=self.writer,
             reads=self._reads,
+            version=version(),
             schedule=Schedule(
                 backoff=webhooks.backoff.policy(),
                 give_up_after=webhooks.give_up_after,

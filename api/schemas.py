@@ -111,6 +111,8 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.Jids: _many(_JID, 1, 100),
     fields.MessageTypes: _many({"type": "string", "enum": sorted(KINDS)}, 1, 30),
     fields.JsonObject: {"type": "object"},
+    fields.BatchSize: _numbers(1, 500),
+    fields.Milliseconds: _numbers(0, 10_000),
     fields.Count: _numbers(1, 100_000),
     fields.Seconds: _numbers(0, 30 * 86400),
     fields.Limit: _numbers(1, 500),

@@ -16,12 +16,15 @@ from api.access import Scope
 from api.audit import recorded
 from api.fields import (
     A_DAY,
+    AT_ONCE,
     DEFAULT_LIMIT,
+    BatchSize,
     EventName,
     HttpHeaders,
     Jids,
     Limit,
     MessageTypes,
+    Milliseconds,
     MismatchError,
     Names,
     Seconds,
@@ -33,7 +36,7 @@ from api.operation import Answer, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services
 from storage.ids import new_id
-from storage.rows import Delivery, DeliveryStatus, Json, Webhook, now
+from storage.rows import Delivery, DeliveryStatus, Json, Webhook, WebhookFormat, now
 
 routes = Blueprint("webhooks", __name__)
 
@@ -52,6 +55,15 @@ class WebhookFilters:
 
 
 @frozen(kw_only=True)
+class WebhookBatch:
+    """Events of a session that go together, as an array, and are acknowledged together."""
+
+    max_events: BatchSize
+    max_wait_ms: Milliseconds = AT_ONCE
+    """What the first of them waits for others to happen."""
+
+
+@frozen(kw_only=True)
 class NewWebhook:
     url: WebUrl
     events: tuple[EventName, ...] = ()
@@ -61,6 +73,10 @@ class NewWebhook:
     """Go with each delivery."""
     secret: Secret | None = None
     """Absent: one is made."""
+    batch: WebhookBatch | None = None
+    """Absent: each event goes by itself."""
+    format: Literal["terzetto", "waha"] = "terzetto"
+    """`waha`: only those events are told that WAHA has too, in its form."""
     active: bool = True
 
 
@@ -70,6 +86,8 @@ class WebhookChanges:
     events: tuple[EventName, ...] | None = None
     filters: WebhookFilters | None = None
     headers: HttpHeaders | None = None
+    batch: WebhookBatch | None = None
+    format: Literal["terzetto", "waha"] | None = None
     active: bool | None = None
 
 
@@ -113,6 +131,14 @@ class ReplayView:
 
 
 @frozen(kw_only=True)
+class BatchView:
+    """How events of a session go together."""
+
+    max_events: int
+    max_wait_ms: int
+
+
+@frozen(kw_only=True)
 class WebhookView:
     """What may be told of a webhook: not its secrets, and of its headers only the names."""
 
@@ -123,6 +149,8 @@ class WebhookView:
     events: tuple[str, ...]
     filters: Json
     headers: list[str]
+    batch: BatchView | None
+    format: WebhookFormat
     active: bool
     cursor: str
     """All up to it is acknowledged or given up."""
@@ -200,6 +228,8 @@ async def add_webhook(owner: str | None, new: NewWebhook, position: int) -> Webh
         active=new.active,
         headers=new.headers or {},
         filters=_stored_filters(new.filters),
+        batch=_stored_batch(new.batch),
+        format=WebhookFormat(new.format),
         cursor=position,
     )
     async with recorded("webhook.create", row.id, sessionId=owner):
@@ -253,7 +283,16 @@ async def change(webhook_id: str, session_id: str | None, body: dict[str, Any]) 
         services().webhooks.egress.check_url(body["url"])
     if "filters" in body:
         body["filters"] = _stored_filters(body["filters"])
-    defaults: dict[str, Any] = {"url": row.url, "events": (), "headers": {}, "active": True}
+    if "batch" in body:
+        body["batch"] = _stored_batch(body["batch"])
+    defaults: dict[str, Any] = {
+        "url": row.url,
+        "events": (),
+        "headers": {},
+        "batch": None,
+        "format": WebhookFormat.TERZETTO,
+        "active": True,
+    }
     changes = {name: defaults[name] if new is None else new for name, new in body.items()}
     return await _changed("webhook.update", row, changes)
 
@@ -408,6 +447,11 @@ def _stored_filters(filters: WebhookFilters | None) -> Json:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _stored_batch(batch: WebhookBatch | None) -> Json | None:
+    """How events go together as the row keeps it."""
+    return None if batch is None else {"maxEvents": batch.max_events, "maxWaitMs": batch.max_wait_ms}
+
+
 async def _changed(action: str, row: Webhook, changes: dict[str, Any]) -> WebhookView:
     return _view(await _update(action, row, changes) if changes else row)
 
@@ -435,6 +479,8 @@ def _view(row: Webhook) -> WebhookView:
         events=row.events,
         filters=row.filters,
         headers=sorted(row.headers),
+        batch=_batch_view(row.batch),
+        format=row.format,
         active=row.active,
         cursor=cursor_of(row.cursor),
         circuit=_circuit_view(services().webhooks.circuit(row.id)),
@@ -443,6 +489,12 @@ def _view(row: Webhook) -> WebhookView:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def _batch_view(batch: Json | None) -> BatchView | None:
+    if batch is None:
+        return None
+    return BatchView(max_events=batch["maxEvents"], max_wait_ms=batch["maxWaitMs"])
 
 
 def _replay_view(stretch: Json | None) -> ReplayView | None:

@@ -34,7 +34,9 @@ from storage.rows import (
     MessageStatus,
     Page,
     Session,
+    Sink,
     Webhook,
+    WebhookFormat,
     now,
 )
 from storage.writer import Writer, WriterStats
@@ -78,6 +80,7 @@ __all__ = [
     "Reads",
     "ServerError",
     "Session",
+    "Sink",
     "Storage",
     "StorageError",
     "StoreDelivery",
@@ -88,6 +91,7 @@ __all__ = [
     "Update",
     "UpdateMessage",
     "Webhook",
+    "WebhookFormat",
     "Write",
     "WriteRefused",
     "Writer",

@@ -33,6 +33,7 @@ from storage.rows import (
     MessageStatus,
     Page,
     Session,
+    Sink,
     Webhook,
 )
 
@@ -283,6 +284,10 @@ class Reads:
         where.equal("session_id", session_id)
         where.equal("active", active)
         return await self._all(Webhook, f"{where} ORDER BY created_at, id", where.params)
+
+    async def sink(self, name: str) -> Sink | None:
+        """How far a message broker has been told."""
+        return await self._one(Sink, "WHERE id = %s", (name,))
 
     async def delivery(self, webhook_id: str, event_id: str) -> Delivery | None:
         """What became of one event for a webhook."""

@@ -98,6 +98,13 @@ class Key:
     last_used_at: datetime | None = None
 
 
+class WebhookFormat(StrEnum):
+    """In whose form events are told."""
+
+    TERZETTO = "terzetto"
+    WAHA = "waha"
+
+
 @frozen(kw_only=True)
 class Webhook:
     """An endpoint that is told of events, and how far it has been told."""
@@ -121,6 +128,23 @@ class Webhook:
     """By session: the position up to which that is so of a session that fell behind the others."""
     replay: Json | None = None
     """`{position, until}`: the events past the one, up to the other, are yet to be delivered again."""
+    batch: Json | None = None
+    """`{maxEvents, maxWaitMs}`: events of a session go together in one request; None: each by itself."""
+    format: WebhookFormat = field(default=WebhookFormat.TERZETTO, converter=WebhookFormat)
+    created_at: datetime = field(factory=now)
+    updated_at: datetime = field(factory=now)
+
+
+@frozen(kw_only=True)
+class Sink:
+    """How far a message broker has been told; who it is the configuration says."""
+
+    id: str
+    """Its name there."""
+    cursor: int = 0
+    """Every event up to this position is with the broker, but for those of held sessions."""
+    held: Json = field(factory=dict)
+    """By session: the position up to which that is so of a session that fell behind the others."""
     created_at: datetime = field(factory=now)
     updated_at: datetime = field(factory=now)
 
@@ -303,6 +327,7 @@ TABLES: dict[type, str] = {
     Session: "sessions",
     Key: "keys",
     Webhook: "webhooks",
+    Sink: "sinks",
     Message: "messages",
     Event: "events",
     AuditEntry: "audit",

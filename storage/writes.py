@@ -26,11 +26,12 @@ from storage.rows import (
     Message,
     MessageStatus,
     Session,
+    Sink,
     Webhook,
     now,
 )
 
-Row: TypeAlias = Session | Key | Webhook | Batch | Claim
+Row: TypeAlias = Session | Key | Webhook | Sink | Batch | Claim
 """What may be changed and deleted; an audit entry may not."""
 
 _KEPT_BY_THE_WRITER = frozenset({"id", "seq", "journal_seq", "created_at", "updated_at"})

@@ -214,3 +214,40 @@ async def test_filters_are_checked_kept_and_taken_back(stage: Stage) -> None:
         )
         for wrong in bad:
             assert (await own.patch(path, json={"filters": wrong})).status_code == 400
+
+
+async def test_options_are_checked_kept_and_taken_back(stage: Stage) -> None:
+    async with await stage.session("ana") as own:
+        plain = (await own.post("/api/webhooks", json=NEW)).json()["webhook"]
+        assert (plain["batch"], plain["format"]) == (None, "terzetto")
+        given = {"batch": {"maxEvents": 50, "maxWaitMs": 200}, "format": "waha"}
+        made = (await own.post("/api/webhooks", json={**NEW, **given})).json()["webhook"]
+        assert (made["batch"], made["format"]) == (given["batch"], "waha")
+        path = f"/api/webhooks/{made['id']}"
+        changed = (await own.patch(path, json={"batch": {"maxEvents": 2}})).json()
+        assert (changed["batch"], changed["format"]) == ({"maxEvents": 2, "maxWaitMs": 0}, "waha")
+        back = (await own.patch(path, json={"batch": None, "format": None})).json()
+        assert (back["batch"], back["format"]) == (None, "terzetto")
+        for wrong, where in (
+            ({"batch": {"maxEvents": 0}}, "batch.maxEvents"),
+            ({"batch": {"maxEvents": 501}}, "batch.maxEvents"),
+            ({"batch": {"maxEvents": 5, "maxWaitMs": 10_001}}, "batch.maxWaitMs"),
+            ({"batch": {"maxWaitMs": 5}}, "batch.maxEvents"),
+            ({"format": "xml"}, "format"),
+        ):
+            for answer in (
+                await own.post("/api/webhooks", json={**NEW, **wrong}),
+                await own.patch(path, json=wrong),
+            ):
+                assert (answer.status_code, answer.json()["errors"][0]["path"]) == (400, where)
+
+
+async def test_a_test_event_has_the_shape_that_deliveries_have(stage: Stage) -> None:
+    async with await stage.session("ana") as own, endpoint() as (url, got):
+        made = await own.post(
+            "/api/webhooks", json={"url": url, "batch": {"maxEvents": 5}, "format": "waha", "active": False}
+        )
+        path = f"/api/webhooks/{made.json()['webhook']['id']}"
+        assert (await own.post(f"{path}/test")).json()["delivered"] is True
+        (told,) = json.loads(got.receive_nowait())
+        assert (told["event"], told["session"]) == ("webhook.test", "ana")
