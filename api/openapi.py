@@ -10,6 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 from actors import errors as session
 from api import refusals
 from api.errors import problem_kind
+from api.examples import example
 from api.multipart import takes_file
 from api.operation import OPERATIONS, At, Operation
 from api.schemas import REF, Schemas
@@ -85,6 +86,7 @@ def description(version: str) -> Json:
     for declared in OPERATIONS:
         for number, rule in enumerate(declared.rules):
             paths[_path(rule)][declared.method.lower()] = _operation(declared, rule, number, schemas)
+    _exemplify(paths, schemas.components)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Terzetto", "version": version, "description": _ABOUT.strip()},
@@ -97,6 +99,15 @@ def description(version: str) -> Json:
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
         },
     }
+
+
+def _exemplify(paths: dict[str, Json], components: dict[str, Json]) -> None:
+    """Put an example beside each schema of JSON, now that all objects are known."""
+    for methods in paths.values():
+        for operation in methods.values():
+            for carried in (operation.get("requestBody", {}), *operation["responses"].values()):
+                if schema := carried.get("content", {}).get("application/json", {}).get("schema"):
+                    carried["content"]["application/json"]["example"] = example(schema, components)
 
 
 def _path(rule: str) -> str:
@@ -114,7 +125,7 @@ def _operation(declared: Operation, rule: str, number: int, schemas: Schemas) ->
         "summary": " ".join(summary.split()).removesuffix("."),
         "description": "\n\n".join(filter(None, (more, lacks, needs))),
         "parameters": list(_parameters(declared, rule, number, schemas)),
-        "responses": dict(sorted(_responses(declared, schemas).items())),
+        "responses": dict(sorted(_responses(declared, rule, schemas).items())),
     }
     if declared.at is At.ROOT:
         found["security"] = []
@@ -157,15 +168,15 @@ def _body(declared: Operation, schemas: Schemas) -> Json:
     if takes_file(declared.body):
         content["multipart/form-data"] = {"schema": schemas.form(declared.body)}
     if getattr(declared.body, "FILE_ALONE", False):
-        content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
-    return {"content": content, "required": not declared.patch}
+        content["application/octet-stream"] = {}
+    return {"content": content, "required": not declared.patch and schemas.needs_something(declared.body)}
 
 
 def _once_only(declared: Operation) -> bool:
     return declared.method != "GET" and declared.lacks is None
 
 
-def _responses(declared: Operation, schemas: Schemas) -> dict[str, Json]:
+def _responses(declared: Operation, rule: str, schemas: Schemas) -> dict[str, Json]:
     responses: dict[str, Json] = {}
     for status, kind in declared.answers.items():
         answer: Json = {"description": HTTPStatus(status).phrase}
@@ -179,7 +190,7 @@ def _responses(declared: Operation, schemas: Schemas) -> dict[str, Json]:
             answer["content"] = content
         responses[str(status)] = answer
     problems: dict[int, dict[str, str]] = defaultdict(dict)
-    for error in _errors(declared):
+    for error in _errors(declared, rule):
         known = problem_kind(error)
         problems[known.status].setdefault(
             known.code.replace("{kind}", "…"), known.title.replace("{kind}", "thing")
@@ -191,17 +202,35 @@ def _responses(declared: Operation, schemas: Schemas) -> dict[str, Json]:
             schema = {"allOf": [schema, {"properties": {"code": {"enum": sorted(codes)}}}]}
         responses[str(status)] = {
             "description": words,
-            "content": {"application/problem+json": {"schema": schema}},
+            "content": {"application/problem+json": {"schema": schema, "examples": _examples(status, codes)}},
         }
     return responses
 
 
-def _errors(declared: Operation) -> Iterator[type[Exception]]:
+def _examples(status: int, codes: dict[str, str]) -> Json:
+    """A problem document for each code."""
+    return {
+        code: {
+            "value": {
+                "type": f"urn:terzetto:problem:{code}",
+                "title": title,
+                "status": status,
+                "detail": f"{title}.",
+                "code": code,
+                "requestId": "7380df4537a840e3b62a37983693eb51",
+            }
+        }
+        for code, title in codes.items()
+        if "…" not in code
+    }
+
+
+def _errors(declared: Operation, rule: str) -> Iterator[type[Exception]]:
     if declared.at is not At.ROOT:
         yield from _ANYWHERE
     if len(declared.rules) > 1 or any("<session_id>" in rule for rule in declared.rules):
         yield from _IN_A_SESSION
-    if any("<" in rule for rule in declared.rules):
+    if "<" in rule:
         yield from _WITH_PARTS
     if declared.query is not None:
         yield refusals.ValidationFailed

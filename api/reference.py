@@ -49,7 +49,7 @@ def _page(version: str) -> str:
     pages = Environment(
         loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    pages.filters |= {"words": _words, "kind": _kind, "prose": _prose}
+    pages.filters |= {"words": _words, "kind": _kind, "prose": _prose, "plain": _plain}
     document = json.loads(_document(version))
     by_tag: dict[str, list[Json]] = {each["name"]: [] for each in document["tags"]}
     for path, methods in document["paths"].items():
@@ -57,6 +57,11 @@ def _page(version: str) -> str:
             if not operation["operationId"].endswith("_of_session"):
                 by_tag[operation["tags"][0]].append({"path": path, "method": method, **operation})
     return pages.get_template("reference.html").render(document=document, by_tag=by_tag)
+
+
+def _plain(value: Any) -> str:
+    """JSON as one writes it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _prose(text: str) -> Markup:

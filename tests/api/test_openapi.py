@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.app import create_app
+from api.converter import structure, structure_given
 from api.fields import CHECKS
 from api.operation import OPERATIONS
 from api.schemas import SCHEMAS
@@ -106,6 +108,30 @@ def check(document: Json, operation: Json, answer: httpx.Response) -> None:
     kind = answer.headers["content-type"].partition(";")[0]
     assert kind in content, name
     if schema := content[kind].get("schema"):
-        resolved = {**schema, "components": document["components"]}
-        problems = list(Draft202012Validator(resolved).iter_errors(json.loads(answer.content)))
-        assert problems == [], name
+        assert list(problems(document, schema, json.loads(answer.content))) == [], name
+
+
+async def test_examples_are_what_they_are_examples_of(document: Json) -> None:
+    """Each fits its schema, and a request's is taken by the gateway's own converter."""
+    declared = {(each.method.lower(), rule): each for each in OPERATIONS for rule in each.rules}
+    by_path = {
+        (method, re.sub(r"<(?:[^:>]+:)?(\w+)>", r"{\1}", rule)): each
+        for (method, rule), each in declared.items()
+    }
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            name = f"{method} {path}"
+            for carried in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for kind, content in carried.get("content", {}).items():
+                    if kind == "application/json":
+                        assert list(problems(document, content["schema"], content["example"])) == [], name
+                    for each in content.get("examples", {}).values():
+                        assert list(problems(document, content["schema"], each["value"])) == [], name
+            if body := operation.get("requestBody", {}).get("content", {}).get("application/json"):
+                taken = by_path[method, path]
+                (structure_given if taken.patch else structure)(body["example"], taken.body)
+
+
+def problems(document: Json, schema: Json, value: Any) -> Iterator[str]:
+    for each in Draft202012Validator({**schema, "components": document["components"]}).iter_errors(value):
+        yield each.message
