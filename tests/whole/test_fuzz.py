@@ -1,0 +1,294 @@
+"""Whatever is killed, whenever: every event reaches every consumer, in order, and what is lost is told.
+
+    FUZZ_KILLS=300 FUZZ_SEED=7 pytest -s tests/whole/test_fuzz.py
+
+makes it longer, and the same again; FUZZ_STOPPED=60 stops the database for so many seconds.
+"""
+
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from attrs import define, field
+
+from tests.whole.conftest import QUICK
+from tests.whole.consumers import Listener, Told, UnreliableEndpoint
+from tests.whole.processes import Gateway, Json, Network, Session, alive, descendants, gateway, until
+
+KILLS = int(os.environ.get("FUZZ_KILLS", "4"))
+SEED = int(os.environ.get("FUZZ_SEED") or random.randrange(2**32))
+STOPPED = float(os.environ.get("FUZZ_STOPPED", "5"))
+SESSIONS, LISTENERS = 8, 4
+CUSTOMER = "628180000000"
+
+CONFIG = (
+    QUICK
+    + """
+[cells]
+sessions_per_cell = 4
+
+[webhooks]
+allow_private = true
+timeout = 1
+backoff = { min = 0.05, max = 0.5 }
+"""
+)
+
+
+@pytest.fixture
+async def gw(tmp_path: Path, wa: Network) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path / "gateway", wa, CONFIG) as running:
+        yield running
+
+
+@define(eq=False)
+class Load:
+    """Messages both ways, as fast as they go."""
+
+    gw: Gateway
+    wa: Network
+    sessions: list[Session]
+    written: dict[str, dict[str, str]] = field(factory=dict)
+    """By session, what was written to it: each message's text by its id."""
+    answers: Counter[int] = field(factory=Counter)
+    """To requests to send; 0: nobody answered."""
+    stop: trio.Event = field(factory=trio.Event)
+
+    async def write(self, session: Session) -> None:
+        """Others write to a session."""
+        written = self.written.setdefault(session.id, {})
+        while not self.stop.is_set():
+            text = f"to {session.id} {len(written)}"
+            written[await self.wa.write(CUSTOMER, session.phone, text)] = text
+            await trio.sleep(0.05)
+
+    async def send(self, session: Session) -> None:
+        """The session sends."""
+        while not self.stop.is_set():
+            body = {"phone": CUSTOMER, "message": "hello"}
+            try:
+                answer = await self.gw.http.post(
+                    "/api/messages/text", json=body, headers=session.headers, timeout=120
+                )
+            except httpx.HTTPError:
+                self.answers[0] += 1
+                await trio.sleep(0.05)
+            else:
+                self.answers[answer.status_code] += 1
+            await trio.sleep(0.1)
+
+
+@define(eq=False)
+class Inbound:
+    """What became of the messages that were written to a session."""
+
+    delivered: set[str]
+    stored: set[str]
+    told: set[str]
+    """By messages.lost."""
+
+    @property
+    def silent(self) -> set[str]:
+        """Acknowledged to WhatsApp, not stored, and not told."""
+        return self.delivered - self.stored - self.told
+
+
+async def kill(gw: Gateway, chance: random.Random) -> str:
+    """Kill something, and have it back."""
+    what = chance.choice(["gateway", "cell", "cell", "postgres"])
+    match what:
+        case "gateway":
+            await gw.kill()
+            await gw.start()
+        case "cell":
+            cells = await until(partial(_living, gw), "there is a cell")
+            os.kill(chance.choice(cells), signal.SIGKILL)
+        case _:
+            os.kill(await until(partial(postmaster, gw), "PostgreSQL runs"), signal.SIGKILL)
+    return what
+
+
+async def postmaster(gw: Gateway) -> int | None:
+    lock = trio.Path(gw.folder / "data/postgres/pgdata/postmaster.pid")
+    words = (await lock.read_text()).split() if await lock.exists() else []
+    return int(words[0]) if words else None
+
+
+async def _living(gw: Gateway) -> list[int]:
+    return [pid for pid in gw.cells if alive(pid)]
+
+
+async def log_of(gw: Gateway) -> list[Json]:
+    """All events, in order."""
+    events: list[Json] = []
+    cursor = "0"
+    while page := (await gw.call("GET", f"/api/events?after={cursor}&limit=500"))["events"]:
+        events += page
+        cursor = page[-1]["cursor"]
+    return events
+
+
+async def stored_ids(gw: Gateway, session: Session) -> set[str]:
+    found: set[str] = set()
+    query = "limit=200&fromMe=false"
+    while True:
+        page = await gw.call("GET", f"/api/messages?{query}", session=session)
+        found |= {message["messageId"] for message in page["messages"]}
+        if page.get("cursor") is None:
+            return found
+        query = f"limit=200&fromMe=false&cursor={page['cursor']}"
+
+
+async def settled_ids(wa: Network, session: Session) -> set[str]:
+    """The messages that the session's client has acknowledged to WhatsApp."""
+    found = (await wa.control.get("/deliveries", params={"phone": session.phone})).raise_for_status()
+    ledgers = [each for each in found.json()["devices"] if each["device"] != 0]
+    return {message_id for each in ledgers for message_id in each["messagesSettled"]}
+
+
+async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: Gateway, wa: Network) -> None:
+    chance = random.Random(SEED)
+    await wa.phone(CUSTOMER)
+    endpoint = UnreliableEndpoint(Told("webhook"), random.Random(chance.random()))
+    killed: Counter[str] = Counter()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(endpoint.run)
+        await gw.call("POST", "/api/webhooks", {"url": endpoint.url}, status=201)
+        sessions = await paired(gw)
+        load = Load(gw, wa, sessions)
+        listeners = [
+            Listener(Told(f"listener {n}"), random.Random(chance.random()), gw, load.stop.is_set)
+            for n in range(LISTENERS)
+        ]
+        for listener in listeners:
+            nursery.start_soon(listener.run)
+        async with trio.open_nursery() as loading:
+            for session in sessions:
+                loading.start_soon(load.write, session)
+                loading.start_soon(load.send, session)
+            for _ in range(KILLS):
+                await trio.sleep(chance.uniform(0.5, 2.0))
+                killed[await kill(gw, chance)] += 1
+            await trio.sleep(1)
+            load.stop.set()
+        endpoint.calm = True
+        for session in sessions:
+            await gw.until_connected(session, within=60)
+            await until(partial(has_all, wa, load, session), f"{session.id} has all", within=60)
+        inbound = {session.id: await what_became(gw, wa, load, session) for session in sessions}
+        events = await log_of(gw)
+        last = {event["sessionId"]: event["seq"] for event in events}
+        consumers = [endpoint.told, *(listener.told for listener in listeners)]
+
+        async def all_told() -> bool:
+            endpoint.count()
+            return all(each.last.get(name, 0) >= seq for each in consumers for name, seq in last.items())
+
+        await until(all_told, "every consumer has every event", within=60)
+        nursery.cancel_scope.cancel()
+
+    report(load, killed, consumers, endpoint, listeners, inbound, events)
+    assert [gap for each in consumers for gap in each.gaps] == [], f"seed {SEED}"
+    for name, seq in last.items():
+        assert [each["seq"] for each in events if each["sessionId"] == name] == list(range(1, seq + 1))
+    assert not any(each.told & each.stored for each in inbound.values()), f"seed {SEED}"
+    # What WhatsApp was told we have and is not on the disk when the cell dies is gone. That is a narrow gap.
+    assert sum(len(each.silent) for each in inbound.values()) <= KILLS, f"seed {SEED}"
+
+
+async def paired(gw: Gateway) -> list[Session]:
+    """So many sessions, paired side by side."""
+    sessions: list[Session] = []
+
+    async def pair(number: int) -> None:
+        sessions.append(await gw.pair(f"s{number}", f"62818000001{number}"))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(SESSIONS):
+            nursery.start_soon(pair, number)
+    return sessions
+
+
+async def has_all(wa: Network, load: Load, session: Session) -> bool:
+    return load.written[session.id].keys() <= await settled_ids(wa, session)
+
+
+async def what_became(gw: Gateway, wa: Network, load: Load, session: Session) -> Inbound:
+    """Of what was written to a session, once nothing more comes of it for a while."""
+    delivered = await settled_ids(wa, session) & load.written[session.id].keys()
+    patience = trio.current_time() + 6
+    while True:
+        lost = await gw.call("GET", f"/api/events?sessions={session.id}&events=messages.lost&limit=500")
+        told = {event["data"]["key"]["id"] for event in lost["events"]}
+        inbound = Inbound(delivered, await stored_ids(gw, session), told)
+        if not inbound.silent or trio.current_time() > patience:
+            return inbound
+        await trio.sleep(0.2)
+
+
+def report(
+    load: Load,
+    killed: Counter[str],
+    consumers: list[Told],
+    endpoint: UnreliableEndpoint,
+    listeners: list[Listener],
+    inbound: dict[str, Inbound],
+    events: list[Json],
+) -> None:
+    delivered, stored, told, silent = (
+        sum(len(getattr(each, name)) for each in inbound.values())
+        for name in ("delivered", "stored", "told", "silent")
+    )
+    lines = [
+        f"seed {SEED}: {sum(killed.values())} kills {dict(killed)}",
+        f"  events {len(events)}: {dict(Counter(event['event'] for event in events))}",
+        *(
+            f"  {each.name}: {each.count} taken, {each.again} again, gaps {len(each.gaps)}"
+            for each in consumers
+        ),
+        f"  endpoint's moods {dict(endpoint.moods)}, visits {sum(each.visits for each in listeners)}",
+        f"  inbound: delivered {delivered}, stored {stored}, told lost {told}, lost in silence {silent}",
+        f"  requests to send: {dict(load.answers)}",
+    ]
+    print("\n".join(lines))  # noqa: T201
+
+
+async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing(
+    gw: Gateway, wa: Network
+) -> None:
+    await wa.phone(CUSTOMER)
+    sessions = await paired(gw)
+    before = await gw.call("GET", "/api/events?events=session.status&limit=500")
+    load = Load(gw, wa, sessions)
+    async with trio.open_nursery() as nursery:
+        for session in sessions:
+            nursery.start_soon(load.write, session)
+            nursery.start_soon(load.send, session)
+        await trio.sleep(1)
+        database = await until(partial(postmaster, gw), "PostgreSQL runs")
+        database = [database, *descendants(database)]
+        for pid in database:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await trio.sleep(STOPPED)
+        finally:
+            for pid in database:
+                os.kill(pid, signal.SIGCONT)
+        await trio.sleep(1)
+        load.stop.set()
+    print(f"stopped {STOPPED:g} s, requests to send: {dict(load.answers)}")  # noqa: T201
+    for session in sessions:
+        await gw.until_connected(session, within=60)
+        await until(partial(has_all, wa, load, session), f"{session.id} has all", within=60)
+        inbound = await what_became(gw, wa, load, session)
+        assert (inbound.silent, inbound.told) == (set(), set())
+    assert set(load.answers) <= {200, 429, 503}
+    # Not one session changed its state.
+    assert await gw.call("GET", "/api/events?events=session.status&limit=500") == before
