@@ -25,6 +25,12 @@ def sized(name: str, least: int, most: int | None = None) -> Json:
     return {"properties": {name: size if most is None else size | {"maxItems": most}}}
 
 
+def some_of(name: str, names: Iterable[str]) -> Json:
+    """A text with some of these between commas."""
+    one = rf"\s*({'|'.join(names)})\s*"
+    return {"properties": {name: {"pattern": f"^{one}(,{one})*$"}}}
+
+
 def never_null(*names: str) -> Json:
     """What may be left out is not null when it is given."""
     return {"properties": {name: {"not": {"type": "null"}} for name in names}}

@@ -178,16 +178,6 @@ class PollDraft(ToSomeone):
         if self.selectable_count > len(self.options):
             yield MismatchError("must not be more than there are options", path="selectableCount")
 
-    @classmethod
-    def constraints(cls) -> Iterator[Json]:
-        yield from super().constraints()
-        yield {
-            "anyOf": [
-                {"properties": {"selectableCount": {"maximum": most}, "options": {"minItems": most}}}
-                for most in range(2, 13)
-            ]
-        }
-
     @property
     def content(self) -> Content:
         return outgoing.Poll(question=self.question, options=self.options, selectable=self.selectable_count)

@@ -147,7 +147,7 @@ A_WEEK = Seconds(7 * 86400)
 
 _PHONE = re.compile(r"[1-9][0-9]{4,14}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_EVENTS = frozenset(
+EVENTS = frozenset(
     {
         "messages.upsert",
         "messages.update",
@@ -179,14 +179,14 @@ _EVENTS = frozenset(
     }
 )
 _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_MIME_TYPE = re.compile(
+MIME_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,127}(; ?[A-Za-z0-9=\"_.+-]{1,100})*"
 )
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _DATA_URL = re.compile(r"data:[^,]{0,300};base64,")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_INVITE = re.compile(r"(https://chat\.whatsapp\.com/(invite/)?)?[A-Za-z0-9_-]{10,64}/?(\?[!-~]{0,200})?")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+INVITE = re.compile(r"(https://chat\.whatsapp\.com/(invite/)?)?[A-Za-z0-9_-]{10,64}/?(\?[!-~]{0,200})?")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADERS_OF_OURS = frozenset(
     {
         "host",
@@ -371,7 +371,7 @@ def _timer(value: Any) -> Timer:
 
 
 def _invite(value: Any) -> Invite:
-    if _INVITE.fullmatch(text(value)) is None:
+    if INVITE.fullmatch(text(value)) is None:
         raise MismatchError("expected a link to join a group, or its code")
     return Invite(value)
 
@@ -395,7 +395,7 @@ def _server_ids(value: Any) -> ServerIds:
 
 
 def _mime_type(value: Any) -> MimeType:
-    if _MIME_TYPE.fullmatch(text(value)) is None:
+    if MIME_TYPE.fullmatch(text(value)) is None:
         raise MismatchError("expected a media type such as image/png")
     return MimeType(value)
 
@@ -524,7 +524,7 @@ def _network(value: Any) -> Network:
 
 
 def _event_name(value: Any) -> EventName:
-    if text(value) not in _EVENTS and not value.startswith("newsletter."):
+    if text(value) not in EVENTS and not value.startswith("newsletter."):
         raise MismatchError("expected the name of an event")
     return EventName(value)
 
@@ -544,7 +544,7 @@ def _http_headers(value: Any) -> HttpHeaders:
     if not isinstance(value, dict) or len(value) > 20:
         raise MismatchError("expected an object of at most 20 headers")
     for name, content in value.items():
-        if _HEADER_NAME.fullmatch(name) is None or name.lower() in _HEADERS_OF_OURS:
+        if HEADER_NAME.fullmatch(name) is None or name.lower() in _HEADERS_OF_OURS:
             raise MismatchError("no header that may be set", path=str(name))
         if not (
             isinstance(content, str) and content.isascii() and content.isprintable() and len(content) <= 4096

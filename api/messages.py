@@ -1,6 +1,7 @@
 """Messages that are there: looked up, marked as read, edited, pinned, deleted."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.events import ReceiptKind
 from actors.whatsapp.jid import PHONE
 from api.access import Scope
+from api.constraints import some_of
 from api.fields import (
     A_WEEK,
     DEFAULT_LIMIT,
@@ -28,7 +30,7 @@ from api.fields import (
 )
 from api.operation import Answer, impossible, operation
 from api.performing import PERFORMING, jid_of, perform
-from api.refusals import FieldError, NotFound, ValidationFailed
+from api.refusals import FieldError, InvalidJid, NotFound, ValidationFailed
 from api.sent import QueuedView, SentView, answer_of
 from api.services import services
 from api.submission import ABOUT, prefers_async, stored, submit
@@ -90,9 +92,20 @@ class _Listing:
     cursor: str | None = None
     limit: Limit = DEFAULT_LIMIT
 
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield some_of("status", MessageStatus)
+
 
 @operation(
-    routes, "GET", "/messages", across=True, scope=Scope.READ, query=_Listing, answers={200: MessagesPage}
+    routes,
+    "GET",
+    "/messages",
+    across=True,
+    scope=Scope.READ,
+    query=_Listing,
+    answers={200: MessagesPage},
+    errors=(InvalidJid,),
 )
 async def listing(session_id: str | None, query: _Listing) -> MessagesPage:
     """Messages, newest first, a page at a time: a session's, or with an admin key that names none all."""

@@ -153,7 +153,7 @@ impossible(
     "/profile/qr",
     scope=Scope.READ,
     query=LinkQuery,
-    answers={200: ContactLinkView},
+    answers={200: (ContactLinkView, "image/png", "image/svg+xml", "text/plain")},
     errors=PERFORMING,
 )
 async def qr(session_id: str, query: LinkQuery) -> ContactLinkView | Response:

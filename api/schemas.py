@@ -7,6 +7,7 @@ field's stands below it.
 import ast
 import inspect
 import itertools
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,8 +35,18 @@ def _whole(pattern: Any) -> str:
     return f"^(?:{pattern.pattern})$"
 
 
-def _line(least: int, most: int) -> Json:
-    return _text(least, most, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$")
+def _line(least: int, most: int, also_not: str = "") -> Json:
+    return _text(least, most, pattern=rf"^[^\u0000-\u001f\u007f{also_not}]*$")
+
+
+def _printable(least: int, most: int) -> Json:
+    """As far as a pattern can say it."""
+    return _line(least, most, r"-\u00a0\u00ad")
+
+
+def _url(scheme: str, *, besides: str = "", example: str) -> Json:
+    pattern = rf"^{scheme}://[^/?#\\\s{besides}]+([/?#][^\s\u0000-\u001f\u007f-\u00a0\u00ad]*)?$"
+    return {"type": "string", "format": "uri", "maxLength": 2048, "pattern": pattern, "examples": [example]}
 
 
 def _numbers(low: float, high: float, kind: str = "integer") -> Json:
@@ -65,27 +76,39 @@ SCHEMAS: Mapping[Any, Json] = {
     Any: {},
     datetime: {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]},
     fields.MessageText: _text(1, 65536),
-    fields.Name: _line(1, 200),
-    fields.Reference: _line(1, 255),
+    fields.Name: _printable(1, 200),
+    fields.Reference: _printable(1, 255),
     fields.SessionId: {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
     fields.Phone: {"type": "string", "pattern": "^[1-9][0-9]{4,14}$", "examples": ["628123456789"]},
     fields.Address: _text(1, 255, examples=["628123456789", "120363000000000001@g.us"]),
-    fields.MessageId: _line(1, 255),
+    fields.MessageId: _printable(1, 255),
     fields.MediaId: {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,100}$"},
-    fields.MessageIds: _many(_line(1, 255), 1, 100),
+    fields.MessageIds: _many(_printable(1, 255), 1, 100),
     fields.Line: _line(1, 255),
     fields.Paragraph: _text(1, 4096),
-    fields.Emoji: _text(0, 16, pattern=r"^[^\u0000-\u007f]*([^\u0000-\u007f][\s\S]*)?$", examples=["👍"]),
-    fields.MimeType: {"type": "string", "examples": ["image/png"]},
-    fields.FileName: _text(1, 255, pattern=r"^[^/\u0000-\u001f\u007f-\u009f]*$"),
-    fields.Upload: {"type": "string", "format": "binary"},
-    fields.Base64: {"type": "string", "contentEncoding": "base64", "minLength": 4},
+    fields.Emoji: _text(0, 16, pattern=r"^$|[^\u0000-\u007f]", examples=["👍"]),
+    fields.MimeType: {"type": "string", "pattern": _whole(fields.MIME_TYPE), "examples": ["image/png"]},
+    fields.FileName: _line(1, 255, "/"),
+    fields.Upload: {"type": "string", "contentMediaType": "application/octet-stream"},
+    fields.Base64: {
+        "type": "string",
+        "contentEncoding": "base64",
+        "pattern": (
+            r"^(data:[^,]{0,300};base64,)?([A-Za-z0-9+/]{4})*"
+            r"([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$"
+        ),
+        "examples": ["VGVyemV0dG8="],
+    },
     fields.Mentions: {"oneOf": [{"const": "all"}, _many(_PLACE, 0, 1024)]},
     fields.Participants: _many(_PERSON, 1, 1024),
     fields.Subject: _line(1, 100),
     fields.Description: _text(0, 2048),
     fields.Timer: {"type": "integer", "enum": [0, 86400, 604800, 7776000]},
-    fields.Invite: {"type": "string", "examples": ["https://chat.whatsapp.com/AbCdEfGhIjKlMnOpQrStUv"]},
+    fields.Invite: {
+        "type": "string",
+        "pattern": _whole(fields.INVITE),
+        "examples": ["https://chat.whatsapp.com/AbCdEfGhIjKlMnOpQrStUv"],
+    },
     fields.ProfileName: _line(1, 25),
     fields.About: _text(0, 139),
     fields.ServerIds: _many(_numbers(1, 10**9), 1, 100),
@@ -98,15 +121,26 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.Selectable: _numbers(0, 12),
     fields.Font: _numbers(0, 10),
     fields.Colour: {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"},
-    fields.WebUrl: {"type": "string", "format": "uri", "maxLength": 2048, "pattern": "^https?://"},
-    fields.ProxyUrl: {"type": "string", "format": "uri", "maxLength": 2048, "pattern": "^(https?|socks5)://"},
+    fields.WebUrl: _url("https?", besides="@", example="https://example.org/picture.jpg"),
+    fields.ProxyUrl: _url("(https?|socks5)", example="socks5://user:password@127.0.0.1:1080"),
     fields.Network: {"type": "string", "examples": ["10.0.0.0/8", "2001:db8::1"]},
-    fields.EventName: {"type": "string", "examples": ["messages.upsert"]},
-    fields.Secret: {"type": "string", "pattern": "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$"},
+    fields.EventName: {
+        "type": "string",
+        "pattern": rf"^({'|'.join(sorted(map(re.escape, fields.EVENTS)))}|newsletter\.[\s\S]*)$",
+        "examples": ["messages.upsert"],
+    },
+    fields.Secret: {
+        "type": "string",
+        "pattern": (
+            r"^whsec_(([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?"
+            r"|([A-Za-z0-9+/]{4}){21}([A-Za-z0-9+/]{2}==)?)$"
+        ),
+    },
     fields.HttpHeaders: {
         "type": "object",
         "maxProperties": 20,
-        "additionalProperties": {"type": "string", "maxLength": 4096},
+        "propertyNames": {"pattern": _whole(fields.HEADER_NAME)},
+        "additionalProperties": _text(0, 4096, pattern="^[ -~]*$"),
     },
     fields.Jids: _many(_JID, 1, 100),
     fields.MessageTypes: _many({"type": "string", "enum": sorted(KINDS)}, 1, 30),
@@ -119,7 +153,7 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.ServerId: _numbers(1, 10**9 - 1),
     fields.Wait: _numbers(0, 60),
     fields.Flag: {"type": "boolean"},
-    fields.Names: {"type": "string", "examples": ["text,image"]},
+    fields.Names: {"type": "string", "pattern": r"^\s*[^,\s][^,]*(,\s*[^,\s][^,]*)*$"},
 }
 
 
@@ -171,6 +205,11 @@ class Schemas:
         if isinstance(kind, type) and attrs.has(kind):
             return {"$ref": REF + self._component(kind, view=view)}
         raise TypeError(f"{kind!r} has no schema")
+
+    def needs_something(self, kind: Any) -> bool:
+        """Whether `{}`, for which no body at all stands, is not enough of this."""
+        schema = {} if not isinstance(kind, type) else self.components[self._component(kind, view=False)]
+        return bool(schema.keys() & {"required", "oneOf", "anyOf", "allOf"}) or not isinstance(kind, type)
 
     def parameters(self, query: type) -> Iterator[Json]:
         """The parameters of a query string."""

@@ -24,7 +24,7 @@ from api.trace import trace
 from storage.media import MediaFile
 from storage.rows import Message
 
-ABOUT = (*SENDING, MessageNotFound, MessageUnsuitable, NotSupported)
+ABOUT = (*SENDING, InvalidJid, MessageNotFound, MessageUnsuitable, NotSupported)
 """What may go wrong with what is sent about another message."""
 
 FILES = (

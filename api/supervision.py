@@ -52,7 +52,8 @@ class CellView:
     memory_mb: int
     sessions: int
     starts: int
-    retiring: bool
+    retiring: str | None
+    """Why another process is to take its place."""
 
 
 @frozen(kw_only=True)
