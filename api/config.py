@@ -240,6 +240,8 @@ class Hub:
 
     listener_capacity: int = _whole(1000, least=1)
     """Events that a listener may be behind before it is cut off and comes back from its cursor."""
+    listeners_per_key: int = _whole(100, least=1)
+    """WebSockets of one key that may listen at once."""
 
 
 @frozen(kw_only=True)

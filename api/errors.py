@@ -238,6 +238,13 @@ _TABLE: dict[type[Exception], _Row] = {
     ),
     refusals.NotStarted: _Row(503, "start_failed", "It did not start", "It could not be started: {reason}."),
     # The gateway
+    refusals.TooManyListeners: _Row(
+        429,
+        "too_many_listeners",
+        "Too many listeners",
+        "{limit} WebSockets of this key listen already.",
+        _BUSY,
+    ),
     refusals.NotReady: _Row(503, "not_ready", "Not ready", "{reason}", _COMES_BACK),
     DatabaseUnavailable: _Row(
         503, "not_ready", "No database", "The database cannot be reached now. It is tried again.", _COMES_BACK

@@ -31,7 +31,7 @@ HELLO_WAIT = 5.0  # seconds for the first message when the handshake had no key
 KEY_CHECK = 30.0  # seconds between two looks whether the key is still good
 
 # Close codes: RFC 6455's, and 4401 for a key that is refused.
-GOING_AWAY, FAILED, TOO_SLOW, UNAUTHORISED = 1001, 1011, 1013, 4401
+GOING_AWAY, FAILED, TOO_MUCH, UNAUTHORISED = 1001, 1011, 1013, 4401
 
 Ending = tuple[int, str]
 """A close code and its reason."""
@@ -70,13 +70,23 @@ async def follow(scope: Scope, teller_for: Callable[[Key], Awaitable[Teller]]) -
             teller = await teller_for(await key_for(await _first_message(), scope, client_address()))
         code, reason = await _Watched(teller, scope).run()
     except (Refusal, SessionError, StorageError, SupervisionError) as error:
-        problem = problem_of(error)
-        code, reason = (UNAUTHORISED if problem.status in {401, 403} else FAILED), problem.code
+        code, reason = _ending_of(error)
     except Exception:
         await websocket.close(FAILED, "internal_error")
         raise
     trace().code = str(code)
     await websocket.close(code, reason)
+
+
+def _ending_of(error: Exception) -> Ending:
+    problem = problem_of(error)
+    match problem.status:
+        case 401 | 403:
+            return UNAUTHORISED, problem.code
+        case 429:
+            return TOO_MUCH, problem.code
+        case _:
+            return FAILED, problem.code
 
 
 async def _first_message() -> str:
@@ -100,8 +110,8 @@ class _Watched:
                 nursery.start_soon(watch, nursery.cancel_scope)
             try:
                 self.ending = await self.teller.tell()
-            except (StorageError, SupervisionError) as error:
-                self.ending = (FAILED, problem_of(error).code)
+            except (Refusal, StorageError, SupervisionError) as error:
+                self.ending = _ending_of(error)
             nursery.cancel_scope.cancel()
         return self.ending
 

@@ -38,6 +38,7 @@ from actors.whatsapp.errors import CellError
 from api.app import create_app
 from api.config import Config
 from api.filing import Filing
+from api.listeners import Listeners
 from api.metrics.collector import Metrics
 from api.running import Running, leave
 from api.server import Server
@@ -236,6 +237,7 @@ class _Tree:
                 writer=self.writer,
                 reads=self._reads,
                 hub=self._hub,
+                listeners=Listeners(config.hub.listeners_per_key),
                 webhooks=self._webhooks,
                 metrics=Metrics(
                     version=version(),

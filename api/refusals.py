@@ -176,6 +176,13 @@ class NotReady(Refusal):
 
 
 @frozen
+class TooManyListeners(Refusal):
+    """So many WebSockets of this key listen already."""
+
+    limit: int
+
+
+@frozen
 class UpstreamRefused(Refusal):
     """The loopback network's control API said no; `status` and `detail` are its own."""
 

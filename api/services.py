@@ -13,6 +13,7 @@ from actors.media.intake import Intake
 from actors.media.room import Room
 from actors.webhooks import Webhooks
 from api.idempotency import Idempotency
+from api.listeners import Listeners
 from api.lookout import Lookout
 from api.metrics.collector import Metrics
 from runtime import Ref, Supervisor
@@ -41,6 +42,7 @@ class Services:
     writer: Ref
     reads: Reads
     hub: Ref
+    listeners: Listeners = field(factory=Listeners)
     webhooks: Webhooks
     media: MediaStore
     intake: Intake

@@ -17,7 +17,7 @@ from api.access import Scope
 from api.bodies import query_as
 from api.eventlog import Selection, chosen_sessions, page_after, position_after
 from api.fields import Names
-from api.following import GOING_AWAY, TOO_SLOW, Ending, Teller, follow
+from api.following import GOING_AWAY, TOO_MUCH, Ending, Teller, follow
 from api.services import services
 from storage.rows import Key
 
@@ -39,6 +39,7 @@ async def events() -> None:
     asked = query_as(_Query, websocket.args)
 
     async def teller_for(key: Key) -> Teller:
+        services().listeners.check(key.id)
         sessions = chosen_sessions(key.session_id, asked.sessions)
         if asked.after is None:
             position = await services().reads.last_position()
@@ -60,6 +61,10 @@ class _EventTeller(Teller):
         return cursor_of(self.position)
 
     async def tell(self) -> Ending:
+        with services().listeners.one_more(self.key.id):
+            return await self._tell()
+
+    async def _tell(self) -> Ending:
         # What is long past comes before the subscription, so that live events need not wait for it.
         await self._catch_up()
         async with self._subscription() as listener:
@@ -68,7 +73,7 @@ class _EventTeller(Teller):
                 if published.position > self.position:
                     await websocket.send(published.body)
                     self.position = published.position
-        return TOO_SLOW if listener.lagged else GOING_AWAY, cursor_of(self.position)
+        return TOO_MUCH if listener.lagged else GOING_AWAY, cursor_of(self.position)
 
     async def _catch_up(self) -> None:
         """Send what the table has past our position."""

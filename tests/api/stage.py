@@ -25,6 +25,7 @@ from actors.webhooks import Webhooks
 from api.app import create_app
 from api.config import Config, Media
 from api.filing import Filing
+from api.listeners import Listeners
 from api.metrics.collector import Metrics
 from api.server import Server
 from api.services import LoopbackControl, Services
@@ -155,6 +156,7 @@ async def running_api(
     ready: Callable[[], str | None] = lambda: None,
     loopback: LoopbackControl | None = None,
     listener_capacity: int = 1000,
+    listeners_per_key: int = 100,
     max_sessions: int = 200,
     open_metrics: bool = False,
     config: Config | None = None,
@@ -217,6 +219,7 @@ async def running_api(
             writer=writer,
             reads=reads,
             hub=root.ref("hub"),
+            listeners=Listeners(listeners_per_key),
             webhooks=webhooks,
             media=filing.store,
             intake=filing.intake,

@@ -84,7 +84,10 @@ def test_a_section_may_say_less_than_all() -> None:
             "[supervision.api]\nbackoff.max_failures = 0",
             "[supervision.api.backoff] max_failures: expected an integer ≥ 1, got 0",
         ),
-        ("[hub]\ncapacity = 1", "[hub] capacity: no such key; there are listener_capacity"),
+        (
+            "[hub]\ncapacity = 1",
+            "[hub] capacity: no such key; there are listener_capacity, listeners_per_key",
+        ),
     ],
 )
 def test_a_wrong_key_is_refused_with_its_path_and_what_was_expected(text: str, said: str) -> None:

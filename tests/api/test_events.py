@@ -181,6 +181,27 @@ async def test_a_listener_that_is_too_slow_is_closed_with_1013_and_its_cursor(
         assert rest[-1]["data"] == {"number": 29}
 
 
+async def test_a_key_may_have_so_many_listeners_and_another_again_when_one_goes(
+    database: str, tmp_path: Path
+) -> None:
+    async with running_api(database, tmp_path, listeners_per_key=2) as stage:
+        await sessions(stage, "ana")
+        async with socket(stage, after="0") as one, socket(stage, after="0") as other:
+            for connection in (one, other):
+                await next_event(connection)
+            assert await refusal(stage, ADMIN_KEY) == (429, "too_many_listeners")
+            async with socket(stage, None) as late:
+                await late.send_message(json.dumps({"apiKey": ADMIN_KEY}))
+                assert await ending(late) == (1013, "too_many_listeners")
+            async with socket(stage, await stage.key(scopes=("read",)), after="0") as of_another_key:
+                await next_event(of_another_key)
+        with trio.fail_after(5):
+            while stage.services.listeners.count:  # a close is seen a moment later
+                await trio.sleep(0.01)
+        async with socket(stage, after="0") as connection:
+            await next_event(connection)
+
+
 async def test_a_key_is_refused_in_the_handshake_with_a_problem_document(stage: Stage) -> None:
     for key, query, status, code in [
         ("tz_guess", {}, 401, "key_invalid"),
