@@ -1,5 +1,6 @@
 """The API's description in OpenAPI 3.1, made of the declarations that the routes themselves run by."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from storage.rows import Json
 
 _PART = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")
 """A part of a rule: its kind, that one's arguments, its name."""
+
+RESPONSES = "#/components/responses/"
 
 _ANYWHERE: tuple[type[Exception], ...] = (
     refusals.KeyMissing,
@@ -87,6 +90,7 @@ def description(version: str) -> Json:
         for number, rule in enumerate(declared.rules):
             paths[_path(rule)][declared.method.lower()] = _operation(declared, rule, number, schemas)
     _exemplify(paths, schemas.components)
+    problems = _shared(paths)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Terzetto", "version": version, "description": _ABOUT.strip()},
@@ -96,6 +100,7 @@ def description(version: str) -> Json:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(schemas.components.items())),
+            "responses": problems,
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
         },
     }
@@ -108,6 +113,20 @@ def _exemplify(paths: dict[str, Json], components: dict[str, Json]) -> None:
             for carried in (operation.get("requestBody", {}), *operation["responses"].values()):
                 if schema := carried.get("content", {}).get("application/json", {}).get("schema"):
                     carried["content"]["application/json"]["example"] = example(schema, components)
+
+
+def _shared(paths: dict[str, Json]) -> dict[str, Json]:
+    """What goes wrong in many operations in the same way, by name; they refer to it."""
+    names: dict[str, str] = {}
+    shared: dict[str, Json] = {}
+    for methods in paths.values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                if answer.get("content", {}).keys() == {"application/problem+json"}:
+                    name = names.setdefault(json.dumps(answer), f"Problem{status}-{len(names) + 1}")
+                    shared[name] = answer
+                    operation["responses"][status] = {"$ref": f"{RESPONSES}{name}"}
+    return shared
 
 
 def _path(rule: str) -> str:
@@ -129,6 +148,8 @@ def _operation(declared: Operation, rule: str, number: int, schemas: Schemas) ->
     }
     if declared.at is At.ROOT:
         found["security"] = []
+    if declared.lacks is not None:
+        found["x-not-possible"] = declared.lacks
     if declared.body is not None:
         found["requestBody"] = _body(declared, schemas)
     return found

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from quart import Blueprint, Response
 
-from api.openapi import description
+from api.openapi import RESPONSES, description
 from api.schemas import REF
 from api.services import services
 from storage.rows import Json
@@ -51,11 +51,17 @@ def _page(version: str) -> str:
     )
     pages.filters |= {"words": _words, "kind": _kind, "prose": _prose, "plain": _plain}
     document = json.loads(_document(version))
+    shared = document["components"]["responses"]
     by_tag: dict[str, list[Json]] = {each["name"]: [] for each in document["tags"]}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if not operation["operationId"].endswith("_of_session"):
-                by_tag[operation["tags"][0]].append({"path": path, "method": method, **operation})
+                shown = {"path": path, "method": method, **operation}
+                shown["responses"] = {
+                    status: shared[answer["$ref"].removeprefix(RESPONSES)] if "$ref" in answer else answer
+                    for status, answer in operation["responses"].items()
+                }
+                by_tag[operation["tags"][0]].append(shown)
     return pages.get_template("reference.html").render(document=document, by_tag=by_tag)
 
 

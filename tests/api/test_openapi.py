@@ -58,7 +58,7 @@ async def test_operations_have_names_of_their_own_and_say_what_they_do(document:
 
 
 async def test_what_may_go_wrong_is_told_with_its_codes(document: Json) -> None:
-    answers = document["paths"]["/api/messages/text"]["post"]["responses"]
+    answers = responses(document, document["paths"]["/api/messages/text"]["post"])
     assert "`rate_limited`" in answers["429"]["description"]
     assert "`idempotency_in_progress`" in answers["409"]["description"]
     assert set(answers["401"]["content"]) == {"application/problem+json"}
@@ -101,10 +101,19 @@ async def test_answers_are_what_the_description_says(stage: Stage, document: Jso
             check(document, methods["get"], answer)
 
 
+def responses(document: Json, operation: Json) -> Json:
+    """An operation's answers by status, those that are described once for many in their places."""
+    shared = document["components"]["responses"]
+    return {
+        status: shared[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
+        for status, answer in operation["responses"].items()
+    }
+
+
 def check(document: Json, operation: Json, answer: httpx.Response) -> None:
     name = f"{operation['operationId']}: {answer.status_code} {answer.text[:200]}"
     assert str(answer.status_code) in operation["responses"], name
-    content = operation["responses"][str(answer.status_code)].get("content", {})
+    content = responses(document, operation)[str(answer.status_code)].get("content", {})
     kind = answer.headers["content-type"].partition(";")[0]
     assert kind in content, name
     if schema := content[kind].get("schema"):
@@ -121,7 +130,7 @@ async def test_examples_are_what_they_are_examples_of(document: Json) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             name = f"{method} {path}"
-            for carried in (operation.get("requestBody", {}), *operation["responses"].values()):
+            for carried in (operation.get("requestBody", {}), *responses(document, operation).values()):
                 for kind, content in carried.get("content", {}).items():
                     if kind == "application/json":
                         assert list(problems(document, content["schema"], content["example"])) == [], name
