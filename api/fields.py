@@ -249,7 +249,9 @@ def is_session_id(value: str) -> bool:
 
 
 def integer(value: Any, low: int, high: int) -> int:
-    """A whole number between two bounds, both included."""
+    """A whole number between two bounds, both included; `5.0` is one too, as JSON Schema has it."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise MismatchError(f"expected a whole number from {low} to {high}")
     return value
@@ -367,7 +369,7 @@ def _description(value: Any) -> Description:
 def _timer(value: Any) -> Timer:
     if isinstance(value, bool) or value not in (0, 86400, 604800, 7776000):
         raise MismatchError("expected 0, 86400, 604800 or 7776000 seconds")
-    return Timer(value)
+    return Timer(int(value))
 
 
 def _invite(value: Any) -> Invite:

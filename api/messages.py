@@ -8,6 +8,7 @@ from enum import StrEnum
 from attrs import frozen
 from quart import Blueprint
 
+from actors.errors import MessageUnsuitable
 from actors.outgoing import Content, Edit, Pin, Revoke
 from actors.session.inbound import update_data
 from actors.session.keys import Key
@@ -149,7 +150,7 @@ class _Read:
     scope=Scope.SEND,
     body=_Read,
     answers={204: None},
-    errors=(*PERFORMING, NotFound),
+    errors=(*PERFORMING, NotFound, MessageUnsuitable),
 )
 async def read_many(session_id: str, body: _Read) -> None:
     """Tell the senders of up to 100 messages that they were read, and of voice notes that they were heard."""
@@ -162,7 +163,7 @@ async def read_many(session_id: str, body: _Read) -> None:
     "/messages/<message_id>/read",
     scope=Scope.SEND,
     answers={204: None},
-    errors=(*PERFORMING, NotFound),
+    errors=(*PERFORMING, NotFound, MessageUnsuitable),
 )
 async def read(session_id: str, message_id: str) -> None:
     """Tell the sender of a message that it was read, and of a voice note that it was heard."""
@@ -173,7 +174,7 @@ async def _mark(session_id: str, messages: list[Message]) -> None:
     told: dict[tuple[str, str, bool], list[Message]] = defaultdict(list)
     for message in messages:
         if message.from_me or message.wa_id is None:
-            raise ValidationFailed((FieldError("id", "is a message of your own"),))
+            raise MessageUnsuitable(message_id=message.public_id, reason="it is one of your own")
         told[message.chat, message.sender, message.type == "voice"].append(message)
     for (chat, sender, voice), of_one in told.items():
         ids = tuple(str(message.wa_id) for message in of_one)

@@ -39,9 +39,9 @@ async def body_or_form_as(kind: type[T]) -> T:
         return await body_as(kind)
     raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
     texts, file = await parts_of(raw, request.mimetype_params.get("boundary", ""))
-    types = {camel(name): type_ for one in _classes(kind) for name, type_ in _types(one).items()}
+    is_text = parts_expected(kind)
     given: dict[str, Any] = {
-        name: text if _is_text(types.get(name, str)) else _as_json(text) for name, text in texts.items()
+        name: text if is_text.get(name, True) else _as_json(text) for name, text in texts.items()
     }
     if file is not None:
         given["file"] = file
@@ -52,6 +52,12 @@ async def _file_alone() -> Upload:
     raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
     _, said = parse_options_header(request.headers.get("content-disposition"))
     return Upload(raw, said.get("filename"), request.mimetype)
+
+
+def parts_expected(kind: Any) -> dict[str, bool]:
+    """The parts of a form for a class, or for those of a union: whether each is text, or else JSON."""
+    found = (item for one in _classes(kind) for item in _types(one).items())
+    return {camel(name): _is_text(type_) for name, type_ in found}
 
 
 def takes_file(kind: Any) -> bool:

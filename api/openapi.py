@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
@@ -12,9 +13,9 @@ from actors import errors as session
 from api import refusals
 from api.errors import problem_kind
 from api.examples import example
-from api.multipart import takes_file
+from api.multipart import parts_expected, takes_file
 from api.operation import OPERATIONS, At, Operation
-from api.schemas import REF, Schemas
+from api.schemas import FILE, REF, Schemas
 from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull
 from storage.errors import DatabaseUnavailable
 from storage.rows import Json
@@ -187,10 +188,16 @@ def _body(declared: Operation, schemas: Schemas) -> Json:
     schema = schemas.of(declared.body, view=False)
     content: Json = {"application/json": {"schema": schema}}
     if takes_file(declared.body):
-        content["multipart/form-data"] = {"schema": schemas.form(declared.body)}
+        content["multipart/form-data"] = {"schema": schemas.form(declared.body)} | _encoding(declared.body)
     if getattr(declared.body, "FILE_ALONE", False):
-        content["application/octet-stream"] = {}
+        content["application/octet-stream"] = {"schema": FILE}
     return {"content": content, "required": not declared.patch and schemas.needs_something(declared.body)}
+
+
+def _encoding(body: Any) -> Json:
+    """What is no text is JSON in its part of a form."""
+    names = sorted(name for name, text in parts_expected(body).items() if not text and name != "file")
+    return {"encoding": {name: {"contentType": "application/json"} for name in names}}
 
 
 def _once_only(declared: Operation) -> bool:

@@ -46,7 +46,7 @@ def _printable(least: int, most: int) -> Json:
 
 def _url(scheme: str, *, besides: str = "", example: str) -> Json:
     pattern = rf"^{scheme}://[^/?#\\\s{besides}]+([/?#][^\s\u0000-\u001f\u007f-\u00a0\u00ad]*)?$"
-    return {"type": "string", "format": "uri", "maxLength": 2048, "pattern": pattern, "examples": [example]}
+    return {"type": "string", "format": "iri", "maxLength": 2048, "pattern": pattern, "examples": [example]}
 
 
 def _numbers(low: float, high: float, kind: str = "integer") -> Json:
@@ -66,6 +66,8 @@ _PLACE: Json = {
     ),
 }
 _JID: Json = {"type": "string", "pattern": _PLACE["pattern"].replace("(@s", "(@s").replace("net)?", "net)")}
+
+FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 
 SCHEMAS: Mapping[Any, Json] = {
     str: {"type": "string"},
@@ -89,7 +91,7 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.Emoji: _text(0, 16, pattern=r"^$|[^\u0000-\u007f]", examples=["👍"]),
     fields.MimeType: {"type": "string", "pattern": _whole(fields.MIME_TYPE), "examples": ["image/png"]},
     fields.FileName: _line(1, 255, "/"),
-    fields.Upload: {"type": "string", "contentMediaType": "application/octet-stream"},
+    fields.Upload: FILE,
     fields.Base64: {
         "type": "string",
         "contentEncoding": "base64",
@@ -167,10 +169,11 @@ class Schemas:
     def form(self, kind: Any) -> Json:
         """The schema of a class, or of a union of some, as the parts of a form, where its file may be one.
 
-        In JSON there is no file, and among parts no null: what is not given is absent.
+        In JSON there is no file, and among parts that are texts no null: what is not given is absent.
         """
         if not isinstance(kind, type):
-            return self._tagged(get_args(kind), form=True)
+            properties = {"file": self.of(Upload, view=False)}
+            return {"type": "object", "properties": properties, **self._tagged(get_args(kind), form=True)}
         name = f"{self._component(kind, view=False)}Form"
         self.components[name] = self._object(kind, view=False, form=True)
         return {"$ref": REF + name}
@@ -255,8 +258,8 @@ class Schemas:
             if not form and Upload in (annotation, *get_args(annotation)):
                 continue
             schema = dict(self.of(annotation, view=view))
-            if form:
-                schema = _without_null(schema)
+            if form and (text := _without_null(schema)).get("type") == "string":
+                schema = {key: value for key, value in text.items() if key != "contentEncoding"}
             schema |= constraints["properties"].get(name, {})
             if each.name in told:
                 schema["description"] = told[each.name]

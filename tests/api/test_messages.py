@@ -226,7 +226,7 @@ async def test_marking_as_read_names_chat_sender_and_whatsapp_s_id(stage: Stage)
         assert (answer.status_code, answer.content) == (204, b"")
         assert stage.scripts["ana"].asked[-1] == MarkRead(BUDI, BUDI, ("WA1",))
         await stage.services.writer.call(StoreMessage(message=inbound(2, from_me=True, status="sent")))
-        assert (await client.post("/api/messages/msg_2/read")).status_code == 400
+        assert (await client.post("/api/messages/msg_2/read")).status_code == 422
 
 
 async def test_numbers_are_checked_in_the_order_asked(stage: Stage) -> None:
