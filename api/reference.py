@@ -49,7 +49,14 @@ def _page(version: str) -> str:
     pages = Environment(
         loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    pages.filters |= {"words": _words, "kind": _kind, "prose": _prose, "plain": _plain}
+    pages.filters |= {
+        "told": _told,
+        "choices": _choices,
+        "words": _words,
+        "kind": _kind,
+        "prose": _prose,
+        "plain": _plain,
+    }
     document = json.loads(_document(version))
     shared = document["components"]["responses"]
     by_tag: dict[str, list[Json]] = {each["name"]: [] for each in document["tags"]}
@@ -82,6 +89,19 @@ def _words(text: str) -> Markup:
         Markup("<code>{}</code>").format(each) if n % 2 else escape(each) for n, each in enumerate(pieces)
     ]
     return Markup("").join(marked)
+
+
+def _told(schema: Json) -> str:
+    """What is said of a value, or else of its kind."""
+    said = (each.get("description") for each in (schema, *schema.get("anyOf", ())))
+    return next((str(each) for each in said if each), "")
+
+
+def _choices(schema: Json) -> list[list[str]]:
+    """The fields of which exactly one is to be given."""
+    options = (each.get("oneOf", ()) for each in (schema, *schema.get("allOf", ())))
+    required = [[each.get("required", ()) for each in several] for several in options]
+    return [[name for (name,) in names] for names in required if names and {*map(len, names)} == {1}]
 
 
 def _kind(schema: Any) -> Markup:
