@@ -308,6 +308,16 @@ for _action, _summary in (
 ):
     impossible(routes, "POST", f"/chats/<jid>/{_action}", scope=Scope.SEND, summary=_summary, why=_UNWRITABLE)
 
+impossible(
+    routes,
+    "POST",
+    "/chats/<jid>/history",
+    scope=Scope.READ,
+    summary="Ask the phone for older messages of a chat.",
+    why="The client library cannot ask the phone for more of a chat's history; what the phone hands over by"
+    " itself is stored.",
+)
+
 
 # --- How ---------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 from quart import Blueprint
 
 from actors.errors import MessageUnsuitable
@@ -18,6 +18,7 @@ from actors.whatsapp.events import ReceiptKind
 from actors.whatsapp.jid import PHONE
 from api.access import Scope
 from api.constraints import some_of
+from api.converter import SOMETIMES
 from api.fields import (
     A_WEEK,
     DEFAULT_LIMIT,
@@ -68,6 +69,8 @@ class MessageView:
     updated_at: datetime
     message: Json
     """Its content as in `messages.upsert`."""
+    history: bool | None = field(default=None, metadata={SOMETIMES: True})
+    """True: handed over by the phone, from before it was linked; it was never announced as new."""
 
 
 @frozen(kw_only=True)
@@ -353,4 +356,5 @@ def message_view(message: Message) -> MessageView:
         created_at=message.created_at,
         updated_at=message.updated_at,
         message=message.payload,
+        history=message.history or None,
     )

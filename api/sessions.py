@@ -10,6 +10,7 @@ from quart import Blueprint
 from actors.directory import NewSession
 from actors.egress import UrlForbidden
 from actors.errors import SessionExists, SessionNotFound
+from actors.session.settings import HistoryDepth
 from actors.whatsapp.jid import phone_jid
 from api.access import Scope
 from api.audit import recorded
@@ -102,6 +103,7 @@ class SessionView:
     proxy: str | None = field(default=None, metadata=_SOMETIMES)
     """Without its user and password."""
     limits: LimitsView | None = field(default=None, metadata=_SOMETIMES)
+    history: HistoryDepth | None = field(default=None, metadata=_SOMETIMES)
     ignore: IgnoreView | None = field(default=None, metadata=_SOMETIMES)
     auto_read: bool | None = field(default=None, metadata=_SOMETIMES)
     auto_reject_calls: bool | CallRejectionView | None = field(default=None, metadata=_SOMETIMES)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import attrs
 from attrs import field, frozen
 
+from actors.session.settings import HistoryDepth
 from api.converter import SOMETIMES, camel
 from api.fields import Count, Jids, JsonObject, MessageText, Name, ProxyUrl
 from storage.rows import Json
@@ -53,6 +54,9 @@ class Settings:
     proxy: ProxyUrl | None = None
     """Counts from the next start."""
     limits: Limits | None = None
+    history: HistoryDepth | None = None
+    """How much is stored of what the phone hands over of the past; absent: `recent`. `full` counts when it is
+    paired."""
     ignore: Ignore | None = None
     auto_read: bool = False
     """Messages are marked as read as they come in."""
@@ -83,7 +87,7 @@ class CallRejectionView:
     message: str
 
 
-SETTINGS = ("device_name", "proxy", "limits", "ignore", "auto_read", "auto_reject_calls")
+SETTINGS = ("device_name", "proxy", "limits", "history", "ignore", "auto_read", "auto_reject_calls")
 
 
 def stored_settings(given: dict[str, Any]) -> Json:
@@ -109,6 +113,7 @@ def shown_settings(stored: Json) -> dict[str, Any]:
         "device_name": stored.get("deviceName"),
         "proxy": _shown_proxy(stored.get("proxy")),
         "limits": _part(LimitsView, stored.get("limits")),
+        "history": stored.get("history"),
         "ignore": _part(IgnoreView, stored.get("ignore")),
         "auto_read": stored.get("autoRead"),
         "auto_reject_calls": CallRejectionView(**rejects) if isinstance(rejects, dict) else rejects,

@@ -27,6 +27,7 @@ from storage.rows import (
     DeliveryStatus,
     Desired,
     Event,
+    History,
     Json,
     Key,
     Message,
@@ -182,6 +183,10 @@ class Reads:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(query, (session_id, until))
             return list(await cursor.fetchall())
+
+    async def history(self, session_id: str) -> History | None:
+        """The first part of a session's history that is not stored yet."""
+        return await self._one(History, "WHERE session_id = %s ORDER BY id LIMIT 1", (session_id,))
 
     async def under_way(
         self,

@@ -216,6 +216,8 @@ class Message:
     batch_id: str | None = None
     claim_id: str | None = None
     """The Idempotency-Key's claim under which it was asked for."""
+    history: bool = False
+    """Handed over by the phone, from before it was linked or while it was not; never announced."""
     occurred_at: datetime = field(factory=now)
     """WhatsApp's time once it is known."""
     created_at: datetime = field(factory=now)
@@ -323,6 +325,17 @@ class Claim:
     created_at: datetime = field(factory=now)
 
 
+@frozen(kw_only=True)
+class History:
+    """A part of a phone's history whose messages are being stored."""
+
+    id: str
+    session_id: str
+    data: bytes = field(repr=False)
+    """A compressed waHistorySync.HistorySync."""
+    created_at: datetime = field(factory=now)
+
+
 TABLES: dict[type, str] = {
     Session: "sessions",
     Key: "keys",
@@ -335,6 +348,7 @@ TABLES: dict[type, str] = {
     Batch: "batches",
     Receipt: "receipts",
     Claim: "claims",
+    History: "histories",
 }
 
 COLUMNS = {kind: tuple(column.name for column in attrs.fields(kind)) for kind in TABLES}

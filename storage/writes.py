@@ -21,6 +21,7 @@ from storage.rows import (
     Claim,
     Delivery,
     Event,
+    History,
     Json,
     Key,
     Message,
@@ -31,7 +32,7 @@ from storage.rows import (
     now,
 )
 
-Row: TypeAlias = Session | Key | Webhook | Sink | Batch | Claim
+Row: TypeAlias = Session | Key | Webhook | Sink | Batch | Claim | History
 """What may be changed and deleted; an audit entry may not."""
 
 _KEPT_BY_THE_WRITER = frozenset({"id", "seq", "journal_seq", "created_at", "updated_at"})

@@ -75,6 +75,7 @@ class CellPool:
         after: int,
         journal_dir: Path,
         device_name: str,
+        full_history: bool = False,
         proxy: str | None = None,
     ) -> Client:
         """Start the session's client: the device in the store, or with `jid` None a new one, to be paired.
@@ -94,7 +95,7 @@ class CellPool:
             store=store_name(device_store),
             journal=str(journal_dir),
             after=after,
-            device_props=device_props(device_name),
+            device_props=device_props(device_name, full_history=full_history),
             proxy=proxy or self._config.proxy,
             paired=jid is not None,
         )

@@ -5,6 +5,7 @@
     keeper    attaches and detaches the client, one step after the other
     sending   the queue of outgoing messages
     timer     feeds `Due` when the machine's time has come
+    histories stores what the phone hands over of the past
     lost      tells of messages that came again and are not stored
     prover    asks WhatsApp for a sign of life when there was none for a while
     downloads brings the files of messages into the media store
@@ -45,6 +46,7 @@ from actors.session.content import Content
 from actors.session.downloads import Downloads
 from actors.session.earlier import EarlierMessages
 from actors.session.health import AccountHealth, Health, HealthState
+from actors.session.histories import Histories
 from actors.session.inbound import writes_for
 from actors.session.keeper import (
     Answer,
@@ -61,7 +63,7 @@ from actors.session.pairing import Pairing
 from actors.session.reading import read_content
 from actors.session.recipients import Recipients
 from actors.session.sending import Sending
-from actors.session.settings import SessionConfig, settings_of
+from actors.session.settings import HistoryDepth, SessionConfig, settings_of
 from actors.session.signals import input_for, is_sign_of_life
 from actors.session.state import RUNNING_STATES, Machine, SessionState
 from actors.session.stats import AllSessionStats
@@ -154,6 +156,13 @@ class SessionActor(Actor):
         )
         self._earlier = EarlierMessages(self.session_id, self._reads, self._writer, self._settled)
         self._lost = LostMessages(self.session_id, self._reads, self._writer)
+        self._histories = Histories(
+            self.session_id,
+            self._reads,
+            self._writer,
+            own=self._own_addresses,
+            ignores=self._ignores,
+        )
         self._machine = Machine(
             state=SessionState(row.status),
             desired=row.desired,
@@ -165,6 +174,7 @@ class SessionActor(Actor):
             self._sending.run,
             self._health.watch,
             self._lost.run,
+            self._histories.run,
             self._timer,
             self._prover,
         ):
@@ -210,6 +220,7 @@ class SessionActor(Actor):
                             jid=None if pairing else self._row.jid,
                             after=self._seen,
                             device_name=self._settings.device_name,
+                            full_history=self._settings.history is HistoryDepth.FULL,
                             proxy=self._settings.proxy,
                         )
                     )
@@ -354,6 +365,9 @@ class SessionActor(Actor):
     async def _settled(self) -> None:
         await self._sending.settled()
 
+    def _ignores(self, chat: str) -> bool:
+        return self._settings.ignored.covers_chat(chat)
+
     def _own_addresses(self) -> tuple[str, ...]:
         phone, lid = self._row.phone, self._row.lid
         return tuple(address for address in (phone and phone_jid(phone), lid) if address)
@@ -424,6 +438,11 @@ class SessionActor(Actor):
         ignored, earlier = self._settings.ignored.covers(event), None
         if isinstance(event, wa.MessageArrived) and not ignored:
             earlier = await self._earlier.of(event)
+        if isinstance(event, wa.HistorySync):
+            ignored = not self._settings.history.wanted
+            if event.data.conversations and not ignored:
+                await self._histories.keep(event.data)
+                ignored = True  # it is told of once it is stored
         known = Known(earlier, self._own_addresses())
         writes = writes_for(self.session_id, event, notice.seq, known, ignored=ignored)
         self._counts.received += sum(

@@ -98,7 +98,7 @@ class _Arrival:
             text=content.text,
             payload=content.json,
             status=MessageStatus.SENT if event.from_me else MessageStatus.RECEIVED,
-            raw=_kept(message),
+            raw=kept_message(message),
             occurred_at=self.at,
         )
         return (StoreMessage(message=row, events=(NewEvent("messages.upsert", data, self.at),)),)
@@ -207,7 +207,7 @@ def _message_of(row: Message) -> Any:
     return unwrapped(e2e.Message.FromString(row.raw or b""))
 
 
-def _kept(message: Any) -> bytes:
+def kept_message(message: Any) -> bytes:
     """The message as it is kept: without the keys that travelled with it."""
     if any(message.HasField(name) for name in BESIDE if name != "messageContextInfo"):
         copy = type(message)()

@@ -41,16 +41,17 @@ class Ignored:
                 | UndecryptableMessage(chat=chat, chat_alt=alt)
                 | OldCounter(chat=chat, chat_alt=alt)
             ):
-                return self._covers(chat) or (alt is not None and self._covers(alt))
+                return self.covers_chat(chat) or (alt is not None and self.covers_chat(alt))
             case ChatPresence(chat=chat, sender=sender, sender_alt=alt, is_group=is_group):
                 named = {chat} if is_group else {chat, sender, alt}
-                return self._covers(chat) or not self.chats.isdisjoint(named)
+                return self.covers_chat(chat) or not self.chats.isdisjoint(named)
             case ChannelUpdated(jid=jid):
-                return self._covers(jid)
+                return self.covers_chat(jid)
             case _:
                 return False
 
-    def _covers(self, chat: str) -> bool:
+    def covers_chat(self, chat: str) -> bool:
+        """Whether a chat, by this address, is one of them."""
         if chat in self.chats:
             return True
         match chat.rpartition("@")[2]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from attrs import evolve
 
 from actors.session.arrival import NOTHING_KNOWN, ContentWrite, Known, message_writes
+from actors.session.history import history_data
 from actors.session.keys import Key, key_of, phone_first
 from actors.whatsapp.events import (
     BlocklistChanged,
@@ -194,9 +195,8 @@ def _announced(event: ClientEvent) -> NewEvent | None:
                 "media": event.media or None,
             }
             return NewEvent("call", data, datetime.fromtimestamp(event.timestamp, UTC))
-        case HistorySync(type=kind, progress=progress, data=history):
-            data = {"type": kind, "progress": progress, "conversations": len(history.conversations)}
-            return NewEvent("history.sync", data)
+        case HistorySync(data=history):
+            return NewEvent("history.sync", history_data(history))
         case ChannelJoined(channel=channel):
             data = {
                 "jid": channel.jid,

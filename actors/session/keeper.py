@@ -25,6 +25,7 @@ class AttachClient:
     jid: str | None  # the paired device; None: it is to be paired
     after: int  # the last journal record that was taken over
     device_name: str
+    full_history: bool
     proxy: str | None = field(repr=False)
 
 
@@ -130,6 +131,7 @@ class Keeper:
                     after=step.after,
                     journal_dir=self.config.journal(self.session_id),
                     device_name=step.device_name,
+                    full_history=step.full_history,
                     proxy=step.proxy,
                 )
         except CellError as error:

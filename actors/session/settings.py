@@ -1,5 +1,6 @@
 """The settings of one session: what its row carries, over the gateway's defaults."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from attrs import field, frozen
@@ -53,6 +54,19 @@ class CallRejection:
     """A text that is then sent to the caller."""
 
 
+class HistoryDepth(StrEnum):
+    """How much of the past is stored that the phone hands over when it is linked."""
+
+    NONE = "none"
+    RECENT = "recent"
+    FULL = "full"
+    """As much as the phone gives, which may be years."""
+
+    @property
+    def wanted(self) -> bool:
+        return self is not HistoryDepth.NONE
+
+
 @frozen(kw_only=True)
 class SessionSettings:
     """What the user chose for one session."""
@@ -61,6 +75,7 @@ class SessionSettings:
     proxy: str | None = field(default=None, repr=False)  # may carry a password
     auto_read: bool = False
     auto_reject_calls: CallRejection | None = None
+    history: HistoryDepth = HistoryDepth.RECENT
     ignored: Ignored = field(factory=Ignored)
     limits: Limits = field(factory=Limits)
 
@@ -76,6 +91,7 @@ def settings_of(stored: Json, config: SessionConfig) -> SessionSettings:
         proxy=stored.get("proxy"),
         auto_read=bool(stored.get("autoRead", False)),
         auto_reject_calls=_call_rejection(stored.get("autoRejectCalls")),
+        history=HistoryDepth(stored.get("history") or HistoryDepth.RECENT),
         ignored=Ignored(
             groups=ignore.get("groups", False),
             channels=ignore.get("channels", False),

@@ -12,15 +12,27 @@ __all__ = ["device_in", "device_props", "store_name"]
 # In WAL mode the library commits in 3 ms instead of 90, and loses fewer messages when it is killed.
 OPTIONS = "_foreign_keys=on&_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate"
 
+# As much as a phone may be asked for.
+_DAYS = 10 * 365
+_MEGABYTES = 10_000
+
 
 def store_name(path: Path) -> str:
     """The store as the library opens it, which pastes the name into `file:NAME?_foreign_keys=on`."""
     return f"{quote(str(path))}?{OPTIONS}&_x="
 
 
-def device_props(name: str) -> bytes:
-    """How the device introduces itself when it pairs: a `waCompanionReg.DeviceProps`, as Chrome on `name`."""
+def device_props(name: str, *, full_history: bool = False) -> bytes:
+    """How the device introduces itself when it pairs: a `waCompanionReg.DeviceProps`, as Chrome on `name`.
+
+    With `full_history` it asks the phone for as much of the past as that gives.
+    """
     props = companion.DeviceProps(os=name, platformType=companion.DeviceProps.CHROME)
+    if full_history:
+        props.requireFullSync = True
+        props.historySyncConfig.fullSyncDaysLimit = _DAYS
+        props.historySyncConfig.fullSyncSizeMbLimit = _MEGABYTES
+        props.historySyncConfig.storageQuotaMb = _MEGABYTES
     return bytes(props.SerializeToString())
 
 

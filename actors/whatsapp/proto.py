@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["companion", "e2e", "neonize", "package_directory"]
+__all__ = ["companion", "e2e", "history", "neonize", "package_directory"]
 
 
 def package_directory() -> Path:
@@ -36,4 +36,5 @@ def _load(name: str) -> Any:
 
 companion = _load("waCompanionReg.WACompanionReg")
 e2e = _load("waE2E.WAWebProtobufsE2E")
+history = _load("waHistorySync.WAWebProtobufsHistorySync")
 neonize = _load("Neonize")

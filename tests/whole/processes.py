@@ -170,9 +170,10 @@ class Gateway:
 
         await until(connected, f"{session.id} is connected", within=within)
 
-    async def pair(self, name: str, phone: str, **settings: Any) -> Session:
-        """A new session, paired by QR with a new simulated phone, and connected."""
-        await self.network.phone(phone)
+    async def pair(self, name: str, phone: str, *, old: bool = False, **settings: Any) -> Session:
+        """A new session, paired by QR with a new simulated phone or an `old` one, and connected."""
+        if not old:
+            await self.network.phone(phone)
         made = await self.call("POST", "/api/sessions", {"id": name, "name": name, **settings}, status=201)
         session = Session(name, phone, made["apiKey"])
 
