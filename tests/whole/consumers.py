@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+import h11
 import trio
 from attrs import define, field
 from trio_websocket import ConnectionClosed, HandshakeError
@@ -85,10 +86,14 @@ class UnreliableEndpoint:
     async def _serve(self, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
-                serve = partial(trio.serve_tcp, self._endpoint.serve, self.port, host="127.0.0.1")
+                serve = partial(trio.serve_tcp, self._converse, self.port, host="127.0.0.1")
                 (listener,) = await nursery.start(serve)
                 self.port = listener.socket.getsockname()[1]
                 task_status.started(scope)
+
+    async def _converse(self, stream: trio.SocketStream) -> None:
+        with suppress(h11.RemoteProtocolError):  # the gateway died in the middle of a request
+            await self._endpoint.serve(stream)
 
     def count(self) -> Told:
         """What it acknowledged until now."""
