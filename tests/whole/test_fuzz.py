@@ -22,7 +22,7 @@ from tests.whole.conftest import QUICK
 from tests.whole.consumers import Listener, Told, UnreliableEndpoint
 from tests.whole.processes import Gateway, Json, Network, Session, alive, descendants, gateway, until
 
-KILLS = int(os.environ.get("FUZZ_KILLS", "4"))
+KILLS = int(os.environ.get("FUZZ_KILLS", "3"))
 SEED = int(os.environ.get("FUZZ_SEED") or random.randrange(2**32))
 STOPPED = float(os.environ.get("FUZZ_STOPPED", "5"))
 SESSIONS, LISTENERS = 8, 4
@@ -161,7 +161,7 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
     async with trio.open_nursery() as nursery:
         await nursery.start(endpoint.run)
         await gw.call("POST", "/api/webhooks", {"url": endpoint.url}, status=201)
-        sessions = await paired(gw)
+        sessions = await paired(gw, SESSIONS)
         load = Load(gw, wa, sessions)
         listeners = [
             Listener(Told(f"listener {n}"), random.Random(chance.random()), gw, load.stop.is_set)
@@ -203,7 +203,7 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
     assert sum(len(each.silent) for each in inbound.values()) <= KILLS, f"seed {SEED}"
 
 
-async def paired(gw: Gateway) -> list[Session]:
+async def paired(gw: Gateway, count: int) -> list[Session]:
     """So many sessions, paired side by side."""
     sessions: list[Session] = []
 
@@ -211,7 +211,7 @@ async def paired(gw: Gateway) -> list[Session]:
         sessions.append(await gw.pair(f"s{number}", f"62818000001{number}"))
 
     async with trio.open_nursery() as nursery:
-        for number in range(SESSIONS):
+        for number in range(count):
             nursery.start_soon(pair, number)
     return sessions
 
@@ -264,7 +264,7 @@ async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing
     gw: Gateway, wa: Network
 ) -> None:
     await wa.phone(CUSTOMER)
-    sessions = await paired(gw)
+    sessions = await paired(gw, 3)
     before = await gw.call("GET", "/api/events?events=session.status&limit=500")
     load = Load(gw, wa, sessions)
     async with trio.open_nursery() as nursery:
