@@ -6,8 +6,10 @@
 
 Progress is in the database and moves after the destination has taken an event: it is brought at least once,
 however the process ends, and rarely twice. Nobody polls: at the end of the log a courier sleeps until woken.
+What could not be brought while it was kept is left out, and the line events_expired says so.
 """
 
+import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -20,14 +22,17 @@ from attrs import define, field, frozen
 
 from actors.progress import Progress
 from runtime import Backoff, MailboxFull, Ref
-from storage import DatabaseUnavailable, Event, Reads, Sink, Update, Webhook
+from storage import DatabaseUnavailable, Event, EventsExpired, Reads, Sink, Stretch, Update, Webhook
+
+log = logging.getLogger("courier")
 
 T = TypeVar("T")
 
 _PAGE = 100  # events read at once
 _WINDOW = 200  # events that may be read and not settled
 _HELD = 1000  # sessions that may be held; one more that fails holds up the scan
-_UNSAVED = 1000  # positions without anything to deliver, after which the cursor is stored all the same
+_UNSAVED = 60_000_000  # microseconds of the log without anything to deliver, after which the cursor is stored
+_IDLE = 6 * 3600.0  # seconds after which the cursor moves on though nothing came, as the log goes in time
 _DATABASE = Backoff(0.5, 10)
 
 
@@ -161,9 +166,8 @@ class Courier(Generic[D]):
         while True:
             # Before the reads: what is committed after them rings again.
             self._bell = trio.Event()
-            end = await patiently(self.reads.last_position, self.rng)
-            events = await self._page(destination, progress.scanned)
-            for event in events:
+            page = await self._page(destination, progress.scanned)
+            for event in page.events:
                 while progress.open >= window:
                     self._room = trio.Event()
                     await self._room.wait()
@@ -171,12 +175,12 @@ class Courier(Generic[D]):
                     progress.reached(event.position)
                 elif progress.read(event):
                     self._enqueue(destination, event, nursery)
-            if not events:
-                progress.reached(end)
+            progress.reached(page.end)
             if progress.cursor >= self._saved + _UNSAVED:
                 await self._save()
-            if not events:
-                await self._bell.wait()
+            if not page.events:
+                with trio.move_on_after(_IDLE):
+                    await self._bell.wait()
 
     def _enqueue(self, destination: D, event: Event, nursery: trio.Nursery) -> None:
         if (queue := self._queues.get(event.session_id)) is not None:
@@ -215,7 +219,7 @@ class Courier(Generic[D]):
 
         while lag.position < (last := lag.last):
             page = await self._page(destination, lag.position, [session_id])
-            events = [event for event in page if event.position <= last]
+            events = [event for event in page.events if event.position <= last]
             await self._settle(destination, events, reached)
             lag.position = events[-1].position if len(events) == self._size else last
         self._progress.release(session_id)
@@ -229,7 +233,7 @@ class Courier(Generic[D]):
 
         while position < until:
             page = await self._page(destination, position)
-            events = [event for event in page if event.position <= until]
+            events = [event for event in page.events if event.position <= until]
             for _, together in groupby(events, lambda event: event.session_id):
                 await self._settle(destination, list(together), reached)
             position = events[-1].position if len(events) == self._size else until
@@ -248,19 +252,22 @@ class Courier(Generic[D]):
             if tried.wait is not None:
                 await destination.rest(tried.wait)
 
-    async def _page(
-        self, destination: D, position: int, sessions: Sequence[str] | None = None
-    ) -> list[Event]:
+    async def _page(self, destination: D, position: int, sessions: Sequence[str] | None = None) -> Stretch:
         """The next events past a position of sessions and names that the destination is told of."""
-        return await patiently(
-            lambda: self.reads.events_after(
-                position,
-                sessions=destination.sessions if sessions is None else sessions,
-                events=destination.events or None,
-                limit=self._size,
-            ),
-            self.rng,
-        )
+        try:
+            return await patiently(
+                lambda: self.reads.events_after(
+                    position,
+                    sessions=destination.sessions if sessions is None else sessions,
+                    events=destination.events or None,
+                    limit=self._size,
+                ),
+                self.rng,
+            )
+        except EventsExpired as expired:
+            kept_after = expired.dropped
+        log.warning("events_expired destination=%s after=%d kept_after=%d", self.id, position, kept_after)
+        return await self._page(destination, kept_after, sessions)
 
     async def _save(self) -> None:
         self._saved = self._progress.cursor

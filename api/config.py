@@ -36,6 +36,7 @@ class ConfigError(Exception):
 # Values: each checks one kind of value and says what it expects; a wrong one raises ValueError.
 
 _CHECK = "check"
+_MOST_DAYS = 36500  # a hundred years
 
 
 def _refuse(expected: str, got: object) -> ValueError:
@@ -49,6 +50,15 @@ def _whole(default: int | None, *, least: int = 0) -> Any:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise _refuse(f"an integer ≥ {least}", value)
+        return value
+
+    return field(default=default, metadata={_CHECK: check})
+
+
+def _days(default: int) -> Any:
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_DAYS:
+            raise _refuse(f"a number of days from 0 to {_MOST_DAYS}", value)
         return value
 
     return field(default=default, metadata={_CHECK: check})
@@ -273,9 +283,8 @@ class Media:
 
     download: bool = _flag(default=True)
     """Whether the files of messages are downloaded as they arrive, and not only when asked for."""
-    retention_days: int = _whole(30)
+    retention_days: int = _days(30)
     """0: until they are deleted."""
-    sweep_interval: float = _seconds(3600)
     max_document_mb: int = _whole(100, least=1)
     max_video_mb: int = _whole(64, least=1)
     max_audio_mb: int = _whole(16, least=1)
@@ -307,6 +316,17 @@ class Media:
     @property
     def retention(self) -> timedelta | None:
         return timedelta(days=self.retention_days) if self.retention_days else None
+
+
+@frozen(kw_only=True)
+class Retention:
+    """[retention]: how long things are kept, in days; 0: until somebody deletes them."""
+
+    events_days: int = _days(90)
+    """The log, which goes by partitions: some of it is kept up to a thirtieth longer, a day at least."""
+    messages_days: int = _days(0)
+    audit_days: int = _days(0)
+    sweep_interval: float = _seconds(3600)
 
 
 @frozen(kw_only=True)
@@ -399,6 +419,7 @@ class Supervision:
     hub: Actor = Actor(backoff=RestartTimes(min=0.1, max=5))
     webhooks: Many = Many()
     media: Worker = Worker()
+    sweeper: Worker = Worker()
     cells: Many = Many(backoff=RestartTimes(min=0.2, max=30, on_exhausted=OnExhausted.GIVE_UP))
     sessions: Sessions = Sessions()
     api: Worker = Worker(backoff=RestartTimes(min=0.2, max=10))
@@ -416,6 +437,7 @@ class Config:
     hub: Hub = Hub()
     webhooks: Webhooks = Webhooks()
     media: Media = Media()
+    retention: Retention = Retention()
     decoders: Decoders = Decoders()
     metrics: Metrics = Metrics()
     supervision: Supervision = Supervision()

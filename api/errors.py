@@ -20,7 +20,7 @@ from actors.egress import UrlForbidden
 from actors.media import errors as media
 from api import refusals
 from runtime import ActorDied, ActorGone, CallTimeout, ChildRunning, MailboxFull, NotAnActor, NotRunning
-from storage.errors import BadQuery, DatabaseUnavailable, WriteRefused
+from storage.errors import BadQuery, DatabaseUnavailable, EventsExpired, WriteRefused
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -237,6 +237,12 @@ _TABLE: dict[type[Exception], _Row] = {
         409, "not_running", "Not running", "This child of the tree is {state}: that needs one that runs."
     ),
     refusals.NotStarted: _Row(503, "start_failed", "It did not start", "It could not be started: {reason}."),
+    EventsExpired: _Row(
+        410,
+        "cursor_expired",
+        "No longer kept",
+        "Events that came next are no longer kept. Without `after` the log is read from the oldest that is.",
+    ),
     # The gateway
     refusals.TooManyListeners: _Row(
         429,

@@ -10,7 +10,8 @@ from actors.errors import SessionNotFound
 from api.fields import is_session_id
 from api.refusals import FieldError, ValidationFailed
 from api.services import services
-from storage.rows import Event
+from storage.errors import EventsExpired
+from storage.rows import Stretch
 
 _SEQ = re.compile(r"[0-9]{1,15}")
 
@@ -24,28 +25,45 @@ class Selection:
 
 
 async def position_after(after: str, sessions: frozenset[str] | None) -> int:
-    """The position that a cursor, or a `seq` of a single session, stands for. Raises ValidationFailed."""
+    """The position that a cursor, or a `seq` of a single session, stands for.
+
+    A `seq` of 0 is the beginning of what is kept. Raises ValidationFailed, and EventsExpired where what comes
+    next is no longer kept.
+    """
+    reads = services().reads
+    start = await reads.log_start()
     if _SEQ.fullmatch(after) is None:
         try:
-            return position_of(after)
+            position = position_of(after)
         except ValueError:
             raise ValidationFailed(
                 (FieldError("after", "expected a cursor, or a seq of one session"),)
             ) from None
+        if position < start:
+            raise EventsExpired(start)
+        return position
     seq = int(after)
     if seq == 0:
-        return 0
+        return start
     if sessions is None or len(sessions) != 1:
         raise ValidationFailed((FieldError("after", "a seq needs exactly one session; use a cursor"),))
     (session_id,) = sessions
-    found = await services().reads.session_events_after(session_id, seq - 1, limit=1)
-    if not found:
+    found = await reads.session_events_after(session_id, seq - 1, limit=1)
+    if found and found[0].seq == seq:
+        return found[0].position
+    session = await reads.session(session_id)
+    if session is None or seq > session.seq:
         raise ValidationFailed((FieldError("after", "lies beyond the end of the session's log"),))
-    return found[0].position if found[0].seq == seq else found[0].position - 1
+    if seq < (found[0].seq - 1 if found else session.seq):
+        raise EventsExpired(start)
+    return start
 
 
-async def page_after(position: int, selection: Selection, limit: int) -> list[Event]:
-    """The next events past a position, in order; fewer than `limit` when there are no more for now."""
+async def page_after(position: int, selection: Selection, limit: int) -> Stretch:
+    """The next events past a position, in order; fewer than `limit` when there are no more for now.
+
+    Raises EventsExpired when some that came before them are no longer kept.
+    """
     return await services().reads.events_after(
         position, sessions=selection.sessions, events=selection.events, limit=limit
     )

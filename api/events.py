@@ -16,7 +16,8 @@ from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
 from api.operation import operation
 from api.refusals import ValidationFailed
 from api.services import services
-from storage.rows import Event, Json
+from storage.errors import EventsExpired
+from storage.rows import Json, Stretch
 
 routes = Blueprint("events", __name__)
 
@@ -24,7 +25,7 @@ routes = Blueprint("events", __name__)
 @frozen(kw_only=True)
 class _Query:
     after: str = "0"
-    """A cursor, or with one session a `seq`; absent: from the beginning of the log."""
+    """A cursor, or with one session a `seq`; absent: from the oldest that is kept."""
     sessions: Names | None = None
     """Of these sessions only: their ids between commas."""
     events: Names | None = None
@@ -53,7 +54,7 @@ class EventView:
 class EventsView:
     events: list[EventView]
     cursor: str
-    """Go on `after` it."""
+    """Go on `after` it: nothing else that was asked for lies up to there."""
 
 
 @operation(
@@ -64,27 +65,26 @@ class EventsView:
     scope=Scope.READ,
     query=_Query,
     answers={200: EventsView},
-    errors=(ValidationFailed,),
+    errors=(ValidationFailed, EventsExpired),
 )
 async def listing(session_id: str | None, query: _Query) -> Response:
     """Events past `after`; without any, those that come within `wait` seconds."""
     selection = Selection(sessions=chosen_sessions(session_id, query.sessions), events=query.events)
     position = await position_after(query.after, selection.sessions)
     found = await page_after(position, selection, query.limit)
-    if not found and query.wait:
-        found = await _awaited(position, selection, query)
-    reached = found[-1].position if found else position
-    return answer({"events": [envelope(event) for event in found], "cursor": cursor_of(reached)})
+    if not found.events and query.wait:
+        found = await _awaited(found.end, selection, query)
+    return answer({"events": [envelope(event) for event in found.events], "cursor": cursor_of(found.end)})
 
 
-async def _awaited(position: int, selection: Selection, asked: _Query) -> list[Event]:
+async def _awaited(position: int, selection: Selection, asked: _Query) -> Stretch:
     """What is in the table once the hub has told of something, or the time is over."""
     hub = services().hub
     listener: Listener = await hub.call(Subscribe(selection.sessions, selection.events))
     try:
         # Between the first look and the subscription something may have come.
         found = await page_after(position, selection, asked.limit)
-        if not found:
+        if not found.events:
             with trio.move_on_after(asked.wait):
                 with suppress(trio.EndOfChannel):  # the hub stopped: look again and answer
                     await listener.events.receive()

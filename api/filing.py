@@ -1,11 +1,9 @@
 """All that deals with files, put together as the configuration says.
 
 media           one_for_one
-├─ decoders     look into files and convert them, in processes of their own
-└─ sweeper      deletes files whose time is over
+└─ decoders     look into files and convert them, in processes of their own
 """
 
-from functools import partial
 from typing import Self
 
 import attrs
@@ -17,7 +15,6 @@ from actors.media.download import Downloader
 from actors.media.fetch import Fetcher
 from actors.media.intake import Intake
 from actors.media.room import Room
-from actors.media.sweeper import sweep
 from api.config import Config
 from api.stats import Stats
 from runtime import ChildSpec, Ref, Supervisor
@@ -49,10 +46,6 @@ class Filing:
             total_timeout=media.fetch_timeout,
             stats=stats.media,
         )
-        children = (
-            ("decoders", decoders.run),
-            ("sweeper", partial(sweep, store, interval=media.sweep_interval)),
-        )
         return cls(
             store=store,
             intake=Intake(
@@ -74,10 +67,7 @@ class Filing:
             ),
             uploads=Room(memory),
             supervisor=Supervisor(
-                [
-                    ChildSpec(name, start, shutdown=tree.shutdown, backoff=tree.backoff.policy())
-                    for name, start in children
-                ],
+                [ChildSpec("decoders", decoders.run, shutdown=tree.shutdown, backoff=tree.backoff.policy())],
                 id="media",
                 intensity=config.supervision.root.intensity,
                 period=config.supervision.root.period,

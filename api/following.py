@@ -31,7 +31,7 @@ HELLO_WAIT = 5.0  # seconds for the first message when the handshake had no key
 KEY_CHECK = 30.0  # seconds between two looks whether the key is still good
 
 # Close codes: RFC 6455's, and 4401 for a key that is refused.
-GOING_AWAY, FAILED, TOO_MUCH, UNAUTHORISED = 1001, 1011, 1013, 4401
+GOING_AWAY, EXPIRED, FAILED, TOO_MUCH, UNAUTHORISED = 1001, 1008, 1011, 1013, 4401
 
 Ending = tuple[int, str]
 """A close code and its reason."""
@@ -83,6 +83,8 @@ def _ending_of(error: Exception) -> Ending:
     match problem.status:
         case 401 | 403:
             return UNAUTHORISED, problem.code
+        case 410:
+            return EXPIRED, problem.code
         case 429:
             return TOO_MUCH, problem.code
         case _:

@@ -4,7 +4,8 @@ root            one_for_one
 ├─ storage      the writer
 ├─ hub          WebSocket listeners
 ├─ webhooks     one actor per endpoint
-├─ media        what converts files, and sweeps old ones
+├─ media        what converts files
+├─ sweeper      deletes what is kept for a time only
 ├─ cells        one actor per client process
 ├─ sessions     one actor per WhatsApp session
 └─ api          the HTTP server
@@ -33,6 +34,7 @@ from actors.session.queued import interrupted
 from actors.session.settings import Limits, SessionConfig
 from actors.session.state import Policy
 from actors.session.stats import AllSessionStats
+from actors.sweeper import sweep
 from actors.webhooks import Webhooks
 from actors.whatsapp.errors import CellError
 from api.app import create_app
@@ -44,6 +46,7 @@ from api.running import Running, leave
 from api.server import Server
 from api.services import LoopbackControl, Services
 from api.stats import Stats
+from api.sweeps import sweeps
 from api.version import version
 from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, Ref, Supervisor
 from storage import (
@@ -151,6 +154,16 @@ class _Tree:
                 ),
                 ChildSpec("webhooks", self._run_webhooks, type=ChildType.SUPERVISOR),
                 ChildSpec("media", self._run_media, type=ChildType.SUPERVISOR),
+                ChildSpec(
+                    "sweeper",
+                    partial(
+                        sweep,
+                        sweeps(config.retention, storage.expiry, storage.media),
+                        interval=config.retention.sweep_interval,
+                    ),
+                    shutdown=tree.sweeper.shutdown,
+                    backoff=tree.sweeper.backoff.policy(),
+                ),
                 ChildSpec("cells", self._run_cells, type=ChildType.SUPERVISOR),
                 ChildSpec("sessions", self._run_sessions, type=ChildType.SUPERVISOR),
                 ChildSpec(

@@ -52,7 +52,7 @@ async def events() -> None:
 
 @define(eq=False)
 class _EventTeller(Teller):
-    """One client's way along the log. `position` is that of the last event it was sent."""
+    """One client's way along the log. `position` is how far it was told of all that it wants."""
 
     selection: Selection
     position: int
@@ -79,10 +79,11 @@ class _EventTeller(Teller):
         """Send what the table has past our position."""
         while True:
             page = await page_after(self.position, self.selection, PAGE)
-            for event in page:
+            for event in page.events:
                 await websocket.send(encode(event))
                 self.position = event.position
-            if len(page) < PAGE:
+            self.position = page.end
+            if len(page.events) < PAGE:
                 return
 
     @asynccontextmanager

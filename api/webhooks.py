@@ -35,6 +35,7 @@ from api.fields import (
 from api.operation import Answer, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services
+from storage.errors import EventsExpired
 from storage.ids import new_id
 from storage.rows import Delivery, DeliveryStatus, Json, Webhook, WebhookFormat, now
 
@@ -373,12 +374,14 @@ async def send_test(webhook_id: str, session_id: str | None) -> TestedView:
     scope=Scope.SETTINGS,
     body=Replay,
     answers={202: WebhookView},
-    errors=(NotFound,),
+    errors=(NotFound, EventsExpired),
 )
 async def replay(webhook_id: str, session_id: str | None, body: Replay) -> WebhookView:
     """Deliver a stretch of the log again, in the background and over restarts."""
     row = await _stored(session_id, webhook_id)
     position = await _position("after", body.after)
+    if position < (start := await services().reads.log_start()):
+        raise EventsExpired(start)
     end = await services().reads.last_position()
     until = end if body.until is None else min(end, await _position("until", body.until))
     async with recorded("webhook.replay", row.id, after=body.after, until=body.until):

@@ -4,18 +4,21 @@
                            │                                       ^
                            └── Committed(events) ──> publish       └── Reads, over a pool of connections
 
-The writer is the only one who writes. PostgreSQL runs elsewhere, or embedded beside us.
+The writer is the only one who writes, but for files (`MediaStore`) and the end of what is old (`Expiry`).
+PostgreSQL runs elsewhere, or embedded beside us.
 """
 
 from storage.embedded import embedded_postgres
 from storage.errors import (
     BadQuery,
     DatabaseUnavailable,
+    EventsExpired,
     MigrationError,
     ServerError,
     StorageError,
     WriteRefused,
 )
+from storage.expiry import Expiry
 from storage.ids import new_id
 from storage.interrupted import mark_interrupted
 from storage.migrate import migrate
@@ -35,6 +38,7 @@ from storage.rows import (
     Page,
     Session,
     Sink,
+    Stretch,
     Webhook,
     WebhookFormat,
     now,
@@ -68,6 +72,8 @@ __all__ = [
     "DeliveryStatus",
     "Desired",
     "Event",
+    "EventsExpired",
+    "Expiry",
     "Insert",
     "Json",
     "Key",
@@ -86,6 +92,7 @@ __all__ = [
     "StoreDelivery",
     "StoreHeard",
     "StoreMessage",
+    "Stretch",
     "TellLost",
     "TrimDeliveries",
     "Update",

@@ -37,6 +37,14 @@ class BadQuery(StorageError):
         self.field = field
 
 
+class EventsExpired(StorageError):
+    """Events past a position are no longer kept: what is still there comes after `dropped`."""
+
+    def __init__(self, dropped: int) -> None:
+        super().__init__(dropped)
+        self.dropped = dropped
+
+
 class MigrationError(StorageError):
     """The database's history of migrations does not fit this program's."""
 

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from storage.embedded import embedded_postgres
 from storage.errors import DatabaseUnavailable
+from storage.expiry import Expiry
 from storage.media import MediaStore
 from storage.migrate import migrate
 from storage.pool import Pool
@@ -25,11 +26,12 @@ RETRY = 0.5
 
 @frozen
 class Storage:
-    """An open database: the queries, the files, and the connection string for a Writer."""
+    """An open database: the queries, the files, what deletes the old, and the DSN for a Writer."""
 
     dsn: str = field(repr=False)
     reads: Reads
     media: MediaStore
+    expiry: Expiry
 
 
 @asynccontextmanager
@@ -38,9 +40,9 @@ async def open_storage(
 ) -> AsyncIterator[Storage]:
     """Open a database given by connection string, or an embedded server's by directory, and migrate it.
 
-    It is given `readers` connections for the queries and `filers` for the files. A database elsewhere may
-    take `patience` seconds to appear. Raises DatabaseUnavailable when it has not, MigrationError, and for a
-    directory ServerError.
+    It is given `readers` connections for the queries and `filers` for files and what deletes the old. A
+    database elsewhere may take `patience` seconds to appear. Raises DatabaseUnavailable when it has not,
+    MigrationError, and for a directory ServerError.
     """
     if isinstance(where, Path):
         async with (
@@ -62,7 +64,7 @@ async def open_storage(
         _logger.info("database_migrated migrations=%s", ",".join(applied))
     reading, filing = Pool(where, readers), Pool(where, filers, writable=True)
     try:
-        yield Storage(where, Reads(reading), MediaStore(filing))
+        yield Storage(where, Reads(reading), MediaStore(filing), Expiry(filing))
     finally:
         reading.close()
         filing.close()

@@ -15,6 +15,7 @@ import attrs
 from psycopg.rows import kwargs_row
 
 from storage.chats import ChatReads
+from storage.errors import EventsExpired
 from storage.paging import decode, literal, page
 from storage.pool import Pool
 from storage.queue import QueueReads
@@ -35,6 +36,7 @@ from storage.rows import (
     Page,
     Session,
     Sink,
+    Stretch,
     Webhook,
 )
 
@@ -223,14 +225,34 @@ class Reads:
         sessions: Collection[str] | None = None,
         events: Collection[str] | None = None,
         limit: int = 500,
-    ) -> list[Event]:
-        """The log past a position, in order: of all sessions or some, of all events or those named."""
+    ) -> Stretch:
+        """The log past a position, in order: of all sessions or some, of all events or those named.
+
+        Raises EventsExpired when there was something past it that is no longer kept.
+        """
         where = _Where()
         where.add("position > %s", position)
         where.any_of("session_id", sessions)
         where.any_of("event", events)
-        which = f"{where} ORDER BY position LIMIT %s"
-        return await self._all(Event, which, (*where.params, limit))
+        columns = ", ".join(COLUMNS[Event])
+        # One statement: what the log's row says is so for these events.
+        query = (
+            f"SELECT log.dropped, log.position, found.* FROM event_log log LEFT JOIN LATERAL"
+            f" (SELECT {columns} FROM events {where} ORDER BY position LIMIT %s) found ON true"
+            " ORDER BY found.position"
+        )
+        rows = await self._rows(query, (*where.params, limit))
+        dropped, end = rows[0][:2]
+        if position < dropped:
+            raise EventsExpired(dropped)
+        found = [
+            Event(**dict(zip(COLUMNS[Event], row, strict=True))) for _, _, *row in rows if row[0] is not None
+        ]
+        return Stretch(found, found[-1].position if len(found) == limit else max(position, end))
+
+    async def log_start(self) -> int:
+        """The position after which the kept part of the log begins."""
+        return int(await self._value("SELECT dropped FROM event_log"))
 
     async def session_events_after(
         self, session_id: str, seq: int, *, events: Collection[str] | None = None, limit: int = 500
@@ -266,14 +288,14 @@ class Reads:
         return await self._one(Event, "WHERE event_id = %s", (event_id,))
 
     async def last_position(self) -> int:
-        """The position of the newest event; 0 when there is none."""
-        return int(await self._value("SELECT coalesce(max(position), 0) FROM events"))
+        """The position up to which the log is committed; 0 when nothing ever was."""
+        return int(await self._value("SELECT position FROM event_log"))
 
     async def position_at(self, moment: datetime) -> int:
         """The position of the last event before the first that happened after a moment."""
         query = (
             "SELECT coalesce((SELECT min(position) - 1 FROM events WHERE occurred_at > %s),"
-            " (SELECT max(position) FROM events), 0)"
+            " (SELECT position FROM event_log))"
         )
         return int(await self._value(query, (moment,)))
 
@@ -356,12 +378,13 @@ class Reads:
         rows = await self._all(row, which, params)
         return rows[0] if rows else None
 
-    async def _value(self, query: str, params: Sequence[Any] = ()) -> Any:
+    async def _rows(self, query: str, params: Sequence[Any] = ()) -> list[Any]:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(query.encode(), params)
-            found = await cursor.fetchone()
-            assert found is not None
-            return found[0]
+            return await cursor.fetchall()
+
+    async def _value(self, query: str, params: Sequence[Any] = ()) -> Any:
+        return (await self._rows(query, params))[0][0]
 
 
 class _Where:

@@ -244,6 +244,15 @@ class Event:
     data: Json = field(repr=False)
 
 
+@frozen
+class Stretch:
+    """A stretch of the log, read past a position."""
+
+    events: list[Event]
+    end: int
+    """Nothing else that was looked for lies up to here: go on after it."""
+
+
 @frozen(kw_only=True)
 class AuditEntry:
     """Something that was done to the gateway by somebody with a key: one entry of the append-only record."""

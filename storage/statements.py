@@ -101,22 +101,29 @@ STORE_RECEIPTS = """
     SELECT DISTINCT number FROM told
 """
 
-TAKE_NUMBERS = """
-    UPDATE sessions s SET seq = s.seq + r.events, journal_seq = greatest(s.journal_seq, r.journal_seq)
-    FROM json_to_recordset(%s::json) AS r (id text, events bigint, journal_seq bigint)
-    WHERE s.id = r.id
-    RETURNING s.id, s.seq
-"""
-
+# Numbers events and stores them. A session's events are numbered on from its last, under the lock of its row.
+# Positions are microseconds (0013_event_partitions.sql says why), drawn for all at once. `behind` is how many
+# events come after one, `own_behind` how many of its session.
 APPEND_EVENTS = """
-    INSERT INTO events (session_id, seq, event_id, event, occurred_at, data)
-    SELECT session_id, seq, event_id, event, occurred_at, data
-    FROM json_to_recordset(%s::json) AS r (
-        position bigint, session_id text, seq bigint, event_id text, event text,
-        occurred_at timestamptz, data jsonb
+    WITH taken AS (
+        UPDATE sessions s SET seq = s.seq + r.events, journal_seq = greatest(s.journal_seq, r.journal_seq)
+        FROM json_to_recordset(%s::json) AS r (id text, events bigint, journal_seq bigint)
+        WHERE s.id = r.id
+        RETURNING s.id, s.seq
+    ), drawn AS (
+        UPDATE event_log SET position = greatest(position, event_position(clock_timestamp())) + %s
+        WHERE %s > 0
+        RETURNING position
+    ), appended AS (
+        INSERT INTO events (position, session_id, seq, event_id, event, occurred_at, data)
+        SELECT drawn.position - r.behind, r.session_id, taken.seq - r.own_behind,
+            r.event_id, r.event, r.occurred_at, r.data
+        FROM json_to_recordset(%s::json) AS r (
+            behind bigint, own_behind bigint, session_id text,
+            event_id text, event text, occurred_at timestamptz, data jsonb
+        ) JOIN taken ON taken.id = r.session_id CROSS JOIN drawn
     )
-    ORDER BY r.position
-    RETURNING event_id, position
+    SELECT id, seq, (SELECT position FROM drawn) FROM taken
 """
 
 STORE_DELIVERIES = """
@@ -160,9 +167,6 @@ DELETE_CHAT = _DELETE.format(
     which="session_id = %s AND chat = ANY(%s) AND status NOT IN ('queued', 'sending')"
 )
 DELETE_MESSAGE = _DELETE.format(which="session_id = %s AND id = %s AND status <> 'sending'")
-
-# WhatsApp keeps what it could not deliver for 30 days.
-FORGET_HEARD = "DELETE FROM heard WHERE at < now() - interval '40 days'"
 
 STORE_HEARD = """
     INSERT INTO heard AS h (session_id, wa_id, untold, at)

@@ -32,7 +32,6 @@ from storage.statements import (
     BY_WA_ID,
     DELETE_CHAT,
     DELETE_MESSAGE,
-    FORGET_HEARD,
     LOCK,
     STORE_ADDRESSES,
     STORE_BATCHES,
@@ -40,7 +39,6 @@ from storage.statements import (
     STORE_HEARD,
     STORE_MESSAGES,
     STORE_RECEIPTS,
-    TAKE_NUMBERS,
     TELL_LOST,
     TRIM_DELIVERIES,
     UPDATE_MESSAGES,
@@ -300,7 +298,6 @@ class _Section:
         writes = self._numbered(StoreHeard)
         if not writes:
             return
-        await self._connection.execute(FORGET_HEARD)
         rows = [
             {"session_id": write.session_id, "wa_id": write.wa_id, "untold": write.untold, "at": write.at}
             for _, write in writes
@@ -335,34 +332,33 @@ class _Section:
         ]
         if not sessions:
             return {}
-        cursor = await self._connection.execute(TAKE_NUMBERS, (_document(sessions),))
-        last: dict[str, int] = dict(await cursor.fetchall())
-        if len(last) < len(sessions):
-            raise WriteRefused("unknown_session", field="session_id")
-        if not new:
-            return {}
-        next_seq = {session_id: seq - counts[session_id] + 1 for session_id, seq in last.items()}
-        events: list[Event] = []
-        for number, session_id, event in new:
+        left = counts.copy()
+        rows: list[dict[str, Any]] = []
+        for place, (number, session_id, event) in enumerate(new):
+            left[session_id] -= 1
             data = _about(event.data, *self._messages[number]) if number in self._messages else event.data
-            events.append(
-                Event(
-                    position=len(events),  # the order to append in, until the database has drawn the true one
-                    session_id=session_id,
-                    seq=next_seq[session_id],
-                    event_id=new_id("evt"),
-                    event=event.event,
-                    occurred_at=event.occurred_at,
-                    data=data,
-                )
+            rows.append(
+                {
+                    "behind": len(new) - 1 - place,
+                    "own_behind": left[session_id],
+                    "session_id": session_id,
+                    "event_id": new_id("evt"),
+                    "event": event.event,
+                    "occurred_at": event.occurred_at,
+                    "data": data,
+                }
             )
-            next_seq[session_id] += 1
-        document = _document([_fields(entry) for entry in events])
-        cursor = await self._connection.execute(APPEND_EVENTS, (document,))
-        positions: dict[str, int] = dict(await cursor.fetchall())
+        cursor = await self._connection.execute(
+            APPEND_EVENTS, (_document(sessions), len(new), len(new), _document(rows))
+        )
+        taken = await cursor.fetchall()
+        if len(taken) < len(sessions):
+            raise WriteRefused("unknown_session", field="session_id")
+        last = {session_id: seq for session_id, seq, _ in taken}
         appended: dict[int, list[Event]] = defaultdict(list)
-        for entry, (number, _, _) in zip(events, new, strict=True):
-            appended[number].append(attrs.evolve(entry, position=positions[entry.event_id]))
+        for row, (number, session_id, _) in zip(rows, new, strict=True):
+            seq, position = last[session_id] - row.pop("own_behind"), taken[0][2] - row.pop("behind")
+            appended[number].append(Event(seq=seq, position=position, **row))
         return appended
 
     def _numbered(self, kind: type[W]) -> list[tuple[int, W]]:

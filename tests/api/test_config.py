@@ -68,6 +68,18 @@ def test_a_section_may_say_less_than_all() -> None:
             "[cells]\nping_timeout = inf",
             "[cells] ping_timeout: expected a number of seconds > 0, got Infinity",
         ),
+        (
+            "[retention]\nevents_days = -1",
+            "[retention] events_days: expected a number of days from 0 to 36500, got -1",
+        ),
+        (
+            "[retention]\nmessages_days = 40000",
+            "[retention] messages_days: expected a number of days from 0 to 36500, got 40000",
+        ),
+        (
+            "[retention]\naudit_days = true",
+            "[retention] audit_days: expected a number of days from 0 to 36500, got true",
+        ),
         ('[api]\nlisten = "8080"', '[api] listen: expected "HOST:PORT", got "8080"'),
         ('[api]\nlisten = "x:70000"', '[api] listen: expected "HOST:PORT", got "x:70000"'),
         ("[api]\nlisten = 8080", '[api] listen: expected "HOST:PORT", got 8080'),

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg
 import pytest
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
+from actors.envelope import position_of
 from tests.api.stage import ADMIN_KEY, Stage, running_api
 
 
@@ -278,3 +280,58 @@ async def test_what_a_client_says_later_is_ignored_and_its_close_is_noticed(stag
     with trio.fail_after(3):
         while trio.lowlevel.current_statistics().tasks_living > tasks:
             await trio.sleep(0.01)
+
+
+def forget(database: str, position: int) -> None:
+    """As if all events up to a position had been dropped with their partitions."""
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM events WHERE position <= %s", (position,))
+        connection.execute("UPDATE event_log SET dropped = %s", (position,))
+
+
+async def test_who_has_missed_events_that_are_no_longer_kept_is_told_on_every_way(
+    stage: Stage, database: str
+) -> None:
+    await sessions(stage, "ana", "budi")
+    for number in (1, 2, 3, 4):
+        await stage.event("ana", number, "call")
+    log = (await stage.client.get("/api/events?events=call")).json()["events"]
+    cursors = [event["cursor"] for event in log]
+    forget(database, position_of(cursors[1]))
+    for query in (f"after={cursors[0]}", f"sessions=ana&after={log[0]['seq']}", "after=AQA"):
+        gone = await stage.client.get(f"/api/events?{query}")
+        assert (gone.status_code, gone.json()["code"]) == (410, "cursor_expired"), query
+    for query in ("", f"after={cursors[1]}", f"sessions=ana&after={log[1]['seq']}", "after=0"):
+        kept = (await stage.client.get(f"/api/events?events=call&{query}")).json()["events"]
+        assert kept == log[2:], query
+    assert await refusal(stage, ADMIN_KEY, after=cursors[0]) == (410, "cursor_expired")
+    async with socket(stage, None, after=cursors[0]) as connection:
+        await connection.send_message(json.dumps({"apiKey": ADMIN_KEY}))
+        assert await ending(connection) == (1008, "cursor_expired")
+    hook = (await stage.client.post("/api/webhooks", json={"url": "https://example.com/"})).json()["webhook"]
+    refused = await stage.client.post(f"/api/webhooks/{hook['id']}/replay", json={"after": cursors[0]})
+    assert (refused.status_code, refused.json()["code"]) == (410, "cursor_expired")
+
+
+async def test_a_session_all_of_whose_events_are_gone_goes_on_from_its_last(
+    stage: Stage, database: str
+) -> None:
+    async with await stage.session("ana") as own:
+        await stage.event("ana", 1)
+        last = (await own.get("/api/events")).json()["events"][-1]
+        forget(database, position_of(last["cursor"]))
+        assert (await own.get(f"/api/events?after={last['seq'] - 1}")).json()["code"] == "cursor_expired"
+        assert (await own.get(f"/api/events?after={last['seq'] + 1}")).json()["code"] == "validation_failed"
+        await stage.event("ana", 2)
+        for after in (last["seq"], last["cursor"]):
+            (event,) = (await own.get(f"/api/events?after={after}")).json()["events"]
+            assert event["seq"] == last["seq"] + 1
+
+
+async def test_a_cursor_goes_on_with_the_log_though_nothing_that_is_asked_for_comes(stage: Stage) -> None:
+    await sessions(stage, "ana")
+    begun = (await stage.client.get("/api/events?events=call")).json()
+    await stage.event("ana", 1)
+    later = (await stage.client.get(f"/api/events?events=call&after={begun['cursor']}")).json()
+    assert later["events"] == []
+    assert position_of(later["cursor"]) > position_of(begun["cursor"])

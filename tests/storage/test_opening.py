@@ -8,7 +8,7 @@ import pytest
 import trio
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from storage import DatabaseUnavailable, Pool, Reads, Storage, open_storage
+from storage import DatabaseUnavailable, Expiry, Pool, Reads, Storage, open_storage
 from storage.media import MediaStore
 
 
@@ -41,4 +41,4 @@ async def test_a_database_may_appear_a_little_later(server: str, empty_database:
 def test_a_connection_string_shows_in_no_representation() -> None:
 
     pool = Pool("password=hunter2")
-    assert "hunter2" not in repr(Storage("password=hunter2", Reads(pool), MediaStore(pool)))
+    assert "hunter2" not in repr(Storage("password=hunter2", Reads(pool), MediaStore(pool), Expiry(pool)))

@@ -198,14 +198,20 @@ async def test_the_log_is_read_from_a_position_or_a_seq_with_filters(gateway: Ga
         return [each.data["n"] for each in events]
 
     reads = gateway.reads
-    everything = await reads.events_after(0)
+    everything = (await reads.events_after(0)).events
     assert numbers(everything) == list(range(12))
-    middle = everything[5].position
-    assert numbers(await reads.events_after(middle)) == [6, 7, 8, 9, 10, 11]
-    assert numbers(await reads.events_after(middle, limit=2)) == [6, 7]
-    assert numbers(await reads.events_after(middle, sessions=["s1"])) == [6, 8, 10]
-    assert numbers(await reads.events_after(middle, sessions=["s1", "s2"], events=["odd"])) == [6, 7, 10, 11]
-    assert numbers(await reads.events_after(0, sessions=[])) == []
+    middle, end = everything[5].position, everything[-1].position
+
+    async def after(position: int, **which: Any) -> tuple[list[int], int]:
+        stretch = await reads.events_after(position, **which)
+        return numbers(stretch.events), stretch.end
+
+    assert await after(middle) == ([6, 7, 8, 9, 10, 11], end)
+    assert await after(middle, limit=2) == ([6, 7], everything[7].position)
+    assert await after(middle, sessions=["s1"]) == ([6, 8, 10], end)
+    assert await after(middle, sessions=["s1", "s2"], events=["odd"]) == ([6, 7, 10, 11], end)
+    assert await after(0, sessions=[]) == ([], end)
+    assert await after(end) == ([], end)
     assert numbers(await reads.session_events_after("s2", 3)) == [7, 9, 11]
     assert numbers(await reads.session_events_after("s2", 0, events=["odd"], limit=2)) == [3, 7]
     assert await reads.last_position() == everything[-1].position

@@ -160,7 +160,7 @@ async def test_a_failing_publish_does_not_stop_the_log(
         await gateway.session()
         await gateway.writer.call(inbound("A"))
         await gateway.writer.call(inbound("B"))
-        assert await gateway.reads.last_position() == 2
+        assert await gateway.reads.last_position() == (await gateway_log(database))[1][0]
     assert "publish_failed" in caplog.text
 
 
@@ -442,7 +442,7 @@ async def test_deleting_a_session_takes_all_of_it_along_and_nothing_else(gateway
     assert [each.id for each in (await gateway.reads.sessions()).items] == ["s2"]
     assert [each.id for each in await gateway.reads.keys()] == ["ks2"]
     assert [each.id for each in await gateway.reads.webhooks()] == ["ws2"]
-    assert {each.session_id for each in await gateway.reads.events_after(0)} == {"s2"}
+    assert {each.session_id for each in (await gateway.reads.events_after(0)).events} == {"s2"}
     assert (await gateway.reads.messages("s1")).items == []
 
 
