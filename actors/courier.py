@@ -155,10 +155,12 @@ class Courier(Generic[D]):
         """The position up to which all is taken or given up, of held sessions too; None: not known yet."""
         return None if self.destination is None else self._progress.least
 
-    def wake(self, events: Iterable[tuple[str, str]]) -> None:
-        """Events were committed, of these sessions and names."""
-        if self.destination is None or any(_listens(self.destination, *event) for event in events):
+    def wake(self, events: Iterable[tuple[str, str]]) -> bool:
+        """Events were committed, of these sessions and names; whether the destination is told of any."""
+        told = self.destination is None or any(_listens(self.destination, *event) for event in events)
+        if told:
             self._bell.set()
+        return told
 
     async def _scan(self, destination: D, nursery: trio.Nursery) -> None:
         """Read the log and have each event brought after those of its session."""

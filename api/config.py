@@ -3,30 +3,36 @@
 A missing key means its default, a missing file all defaults; an unknown or wrong key is refused with its path
 and what was expected. Durations are seconds. What is secret, or belongs to the machine, may come from the
 environment instead, which goes before the file: DATABASE_URL, TERZETTO_WHATSAPP_PROXY,
-TERZETTO_WHATSAPP_CA_FILE, TERZETTO_WHATSAPP_ROOT_KEY. TERZETTO_ADMIN_KEY has no key in the file.
+TERZETTO_WHATSAPP_CA_FILE, TERZETTO_WHATSAPP_ROOT_KEY, and TERZETTO_SINK_NAME_URL for the sink of that name.
+TERZETTO_ADMIN_KEY has no key in the file.
 """
 
 import json
 import math
 import os
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 import cattrs
 from attrs import field, frozen
+from cattrs.errors import AttributeValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
 from actors.media.limits import MediaLimits
 from runtime import Backoff, Histogram, Mailbox, OnExhausted, Overflow, Strategy
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
+
+_SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 class ConfigError(Exception):
@@ -344,6 +350,89 @@ class Decoders:
     """Of a recording."""
 
 
+def _broker_url(*schemes: str) -> Any:
+    """Empty: it must come from the environment. It may hold a password, so that no message shows it."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str) and (not value or _urls(value, schemes)):
+            return value
+        raise ValueError(f"expected {' or '.join(f'{scheme}://…' for scheme in schemes)}")
+
+    return field(default="", repr=False, metadata={_CHECK: check})
+
+
+def _urls(text: str, schemes: Sequence[str]) -> bool:
+    try:
+        parts = [urlsplit(url) for url in text.split(",")]
+        return all(part.scheme in schemes and part.hostname and (part.port or 1) for part in parts)
+    except ValueError:
+        return False
+
+
+def _template(default: str) -> Any:
+    """A text with `{sessionId}` and `{event}`."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str):
+            plain = value.replace("{sessionId}", "s").replace("{event}", "e")
+            if plain and plain.isascii() and plain.isprintable() and not set(plain) & set(" *>{}"):
+                return value
+        raise _refuse("a text with {sessionId} and {event}, without spaces and wildcards", value)
+
+    return field(default=default, metadata={_CHECK: check})
+
+
+def _texts() -> Any:
+    def check(value: object) -> tuple[str, ...]:
+        if isinstance(value, list | tuple) and all(isinstance(text, str) and text for text in value):
+            return tuple(value)
+        raise _refuse("a list of texts", value)
+
+    return field(default=(), metadata={_CHECK: check})
+
+
+@frozen(kw_only=True)
+class NatsSink:
+    """[sinks.NAME] kind = "nats": events to a subject of NATS JetStream."""
+
+    kind: str = _text("nats")
+    url: str = _broker_url("nats", "tls")
+    """Or TERZETTO_SINK_NAME_URL; several servers between commas."""
+    subject: str = _template("terzetto.{sessionId}.{event}")
+    sessions: tuple[str, ...] = _texts()
+    """Empty: all."""
+    events: tuple[str, ...] = _texts()
+    """Names; empty: all."""
+    timeout: float = _seconds(5)
+    """To connect, and again to answer."""
+    backoff: BackoffTimes = BackoffTimes(min=0.5, max=30)
+    """Between tries."""
+
+
+@frozen(kw_only=True)
+class RabbitMqSink:
+    """[sinks.NAME] kind = "rabbitmq": events to an exchange of RabbitMQ."""
+
+    kind: str = _text("rabbitmq")
+    url: str = _broker_url("amqp", "amqps")
+    """Or TERZETTO_SINK_NAME_URL."""
+    exchange: str = _text("terzetto")
+    """It must be there."""
+    routing_key: str = _template("{sessionId}.{event}")
+    sessions: tuple[str, ...] = _texts()
+    """Empty: all."""
+    events: tuple[str, ...] = _texts()
+    """Names; empty: all."""
+    timeout: float = _seconds(5)
+    """To connect, and again to answer."""
+    backoff: BackoffTimes = BackoffTimes(min=0.5, max=30)
+    """Between tries."""
+
+
+Sink: TypeAlias = NatsSink | RabbitMqSink
+_SINKS: dict[str, type[NatsSink | RabbitMqSink]] = {"nats": NatsSink, "rabbitmq": RabbitMqSink}
+
+
 @frozen(kw_only=True)
 class Metrics:
     """[metrics]: what Prometheus may read at /metrics."""
@@ -418,6 +507,7 @@ class Supervision:
     storage: Actor = Actor(shutdown=10, mailbox=MailboxBounds(capacity=5000))
     hub: Actor = Actor(backoff=RestartTimes(min=0.1, max=5))
     webhooks: Many = Many()
+    sinks: Many = Many()
     media: Worker = Worker()
     sweeper: Worker = Worker()
     cells: Many = Many(backoff=RestartTimes(min=0.2, max=30, on_exhausted=OnExhausted.GIVE_UP))
@@ -436,6 +526,8 @@ class Config:
     session: Session = Session()
     hub: Hub = Hub()
     webhooks: Webhooks = Webhooks()
+    sinks: dict[str, Sink] = field(factory=dict)
+    """By name."""
     media: Media = Media()
     retention: Retention = Retention()
     decoders: Decoders = Decoders()
@@ -471,7 +563,21 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     for variable, (section, key) in _ENVIRONMENT.items():
         if value := environment.get(variable):
             config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
-    return config
+    sinks = {name: _reachable(name, sink, environment) for name, sink in config.sinks.items()}
+    return attrs.evolve(config, sinks=sinks)
+
+
+def _reachable(name: str, sink: Sink, environment: Mapping[str, str]) -> Sink:
+    """The sink with its URL, which may stand in the environment. Raises ConfigError."""
+    variable = f"TERZETTO_SINK_{name.upper().replace('-', '_')}_URL"
+    url = environment.get(variable) or sink.url
+    try:
+        attrs.fields_dict(type(sink))["url"].metadata[_CHECK](url)
+    except ValueError as error:
+        raise ConfigError(f"{variable}: {error}") from None
+    if not url:
+        raise ConfigError(f"[sinks.{name}] url: is required, here or as {variable}")
+    return attrs.evolve(sink, url=url)
 
 
 def listening(config: Config, address: str) -> Config:
@@ -522,7 +628,35 @@ def _converter() -> cattrs.Converter:
         return section
 
     converter.register_structure_hook_factory(attrs.has, structure)
+    converter.register_structure_hook_func(
+        lambda kind: kind == dict[str, Sink], lambda value, _: _sinks(value, converter)
+    )
     return converter
+
+
+def _sinks(value: object, converter: cattrs.Converter) -> dict[str, Sink]:
+    """Each section as the class of its kind."""
+    if not isinstance(value, dict):
+        raise _refuse("a section", value)
+    made, wrong = {}, []
+    for name, section in value.items():
+        try:
+            made[name] = converter.structure(section, _kind_of_sink(name, section))
+        except (ValueError, cattrs.BaseValidationError) as error:
+            error.add_note(AttributeValidationNote(f"sink {name}", name, Sink))
+            wrong.append(error)
+    if wrong:
+        raise cattrs.ClassValidationError("sinks", wrong, Config)
+    return made
+
+
+def _kind_of_sink(name: str, section: object) -> type[NatsSink | RabbitMqSink]:
+    if _SINK_NAME.fullmatch(name) is None:
+        raise ValueError("expected a name of small letters, digits, - and _")
+    kind = section.get("kind") if isinstance(section, dict) else None
+    if not isinstance(kind, str) or kind not in _SINKS:
+        raise _refuse(f"a section with kind {' or '.join(_SINKS)}", kind)
+    return _SINKS[kind]
 
 
 def _checked(check: Callable[[object], object], value: object, _: object) -> object:

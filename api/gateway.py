@@ -4,6 +4,7 @@ root            one_for_one
 ├─ storage      the writer
 ├─ hub          WebSocket listeners
 ├─ webhooks     one actor per endpoint
+├─ sinks        one per message broker
 ├─ media        what converts files
 ├─ sweeper      deletes what is kept for a time only
 ├─ cells        one actor per client process
@@ -34,10 +35,12 @@ from actors.session.queued import interrupted
 from actors.session.settings import Limits, SessionConfig
 from actors.session.state import Policy
 from actors.session.stats import AllSessionStats
+from actors.sinks import Sinks
 from actors.sweeper import sweep
 from actors.webhooks import Webhooks
 from actors.whatsapp.errors import CellError
 from api.app import create_app
+from api.brokers import sink_specs
 from api.config import Config
 from api.filing import Filing
 from api.listeners import Listeners
@@ -153,6 +156,7 @@ class _Tree:
                     mailbox=partial(tree.hub.mailbox.mailbox, stats.calls["hub"]),
                 ),
                 ChildSpec("webhooks", self._run_webhooks, type=ChildType.SUPERVISOR),
+                ChildSpec("sinks", self._run_sinks, type=ChildType.SUPERVISOR),
                 ChildSpec("media", self._run_media, type=ChildType.SUPERVISOR),
                 ChildSpec(
                     "sweeper",
@@ -215,6 +219,15 @@ class _Tree:
             shutdown=tree.webhooks.shutdown,
             stats=stats.webhooks,
         )
+        self._sinks = Sinks(
+            specs=sink_specs(config.sinks),
+            writer=self.writer,
+            reads=self._reads,
+            backoff=tree.sinks.backoff.policy(),
+            shutdown=tree.sinks.shutdown,
+            intensity=tree.sinks.intensity,
+            period=tree.sinks.period,
+        )
         self.sessions = Sessions(
             supervisor=DynamicSupervisor(
                 id="sessions",
@@ -252,10 +265,12 @@ class _Tree:
                 hub=self._hub,
                 listeners=Listeners(config.hub.listeners_per_key),
                 webhooks=self._webhooks,
+                sinks=self._sinks,
                 metrics=Metrics(
                     version=version(),
                     root=self.root,
                     stats=stats,
+                    sinks=self._sinks,
                     cells=lambda: self._pool.cells,
                     cell_memory_limit=config.cells.memory_limit_mb * 1024 * 1024,
                     open=config.metrics.open,
@@ -277,12 +292,17 @@ class _Tree:
         if committed.events:
             await self._hub.cast(Publish(committed.events))
             self._webhooks.wake(committed.events)
+            self._sinks.wake(committed.events)
         for session_id, seq in committed.journal.items():
             self._pool.acknowledge(session_id, seq)
 
     async def _run_webhooks(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """The deliveries to all webhooks."""
         await self._webhooks.run(task_status=task_status)
+
+    async def _run_sinks(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
+        """The message brokers that are told of events."""
+        await self._sinks.supervisor.run(task_status=task_status)
 
     async def _run_media(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """What converts files, and sweeps old ones."""

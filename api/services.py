@@ -11,6 +11,7 @@ from actors.directory import Sessions
 from actors.media.download import Downloader
 from actors.media.intake import Intake
 from actors.media.room import Room
+from actors.sinks import Sinks
 from actors.webhooks import Webhooks
 from api.idempotency import Idempotency
 from api.listeners import Listeners
@@ -44,6 +45,7 @@ class Services:
     hub: Ref
     listeners: Listeners = field(factory=Listeners)
     webhooks: Webhooks
+    sinks: Sinks
     media: MediaStore
     intake: Intake
     downloader: Downloader

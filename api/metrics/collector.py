@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, GCCollector, Metric, PlatformCo
 from prometheus_client.registry import Collector
 
 from actors.cells import Cell
+from actors.sinks import Sinks
 from api.metrics import counted
 from api.metrics.families import gauge
 from api.metrics.parts import Parts
@@ -23,6 +24,8 @@ class Metrics(Collector):
     version: str
     root: Supervisor
     stats: Stats
+    sinks: Sinks | None = None
+    """None: there are none."""
     cells: Callable[[], Iterable[Cell]] = tuple
     """Those that run."""
     cell_memory_limit: int = 0
@@ -53,5 +56,6 @@ class Metrics(Collector):
         yield from counted.cells(stats.cells, self.cells(), stats.sessions.most, self.cell_memory_limit)
         yield from counted.hub(stats.hub)
         yield from counted.webhooks(stats.webhooks)
+        yield from counted.sinks(self.sinks)
         yield from counted.media(stats.media, stats.decoders)
         yield from counted.http(stats.http)

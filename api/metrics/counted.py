@@ -10,6 +10,7 @@ from actors.decoding import DecoderStats
 from actors.delivery import DeliveryStats
 from actors.hub import HubStats
 from actors.media.stats import MediaStats
+from actors.sinks import Sinks
 from api.metrics.families import counter, gauge, histogram
 from api.stats import HttpStats
 from runtime import DeadLetters, Histogram, LoopLag
@@ -100,6 +101,28 @@ def webhooks(stats: DeliveryStats) -> Iterator[Metric]:
         "outcome",
     )
     yield histogram("webhook_seconds", "How long a try to deliver took, whatever came of it.", stats.seconds)
+
+
+def sinks(sinks: Sinks | None) -> Iterator[Metric]:
+    counts = {} if sinks is None else sinks.stats
+    lags = {} if sinks is None else {name: sinks.lag(name) for name in sinks.stats}
+    yield counter(
+        "sink_events_total",
+        "Events that a message broker has; tries that it did not acknowledge.",
+        {
+            (name, outcome): count
+            for name, stats in counts.items()
+            for outcome, count in (("published", stats.published), ("failed", stats.failed))
+        },
+        "sink",
+        "outcome",
+    )
+    yield gauge(
+        "sink_lag",
+        "How many places of the event log a message broker is behind; absent while that is not known.",
+        {(name,): lag for name, lag in lags.items() if lag is not None},
+        "sink",
+    )
 
 
 def media(stats: MediaStats, decoders: DecoderStats) -> Iterator[Metric]:

@@ -21,6 +21,7 @@ from actors.hub import Hub, Publish
 from actors.session import messages as ask
 from actors.session.settings import SessionConfig
 from actors.session.stats import AllSessionStats
+from actors.sinks import Sinks, SinkSpec
 from actors.webhooks import Webhooks
 from api.app import create_app
 from api.config import Config, Media
@@ -161,6 +162,7 @@ async def running_api(
     open_metrics: bool = False,
     config: Config | None = None,
     decoding: bool = False,
+    sinks: tuple[SinkSpec, ...] = (),
     **server: Any,
 ) -> AsyncIterator[Stage]:
     config = config or Config(media=Media(allow_networks=("127.0.0.0/8",)))
@@ -172,6 +174,7 @@ async def running_api(
     async def publish(committed: Committed) -> None:
         await root.ref("hub").cast(Publish(committed.events))
         webhooks.wake(committed.events)
+        brokers.wake(committed.events)
 
     async def run_webhooks(*, task_status: trio.TaskStatus[Supervisor]) -> None:
         await webhooks.run(task_status=task_status)
@@ -205,10 +208,12 @@ async def running_api(
         stats=stats.webhooks,
         egress=Egress(allow_networks=["127.0.0.0/8"]),
     )
+    brokers = Sinks(specs=sinks, writer=root.ref("writer"), reads=reads)
     store = MediaStore(file_pool)
     filing = Filing.of(config, stats, store=store, writer=root.ref("writer"), reads=reads)
     async with trio.open_nursery() as nursery:
         await nursery.start(root.run)
+        await nursery.start(brokers.supervisor.run)
         if decoding:
             await nursery.start(filing.supervisor.run)
         writer: Ref = root.ref("writer")
@@ -221,11 +226,12 @@ async def running_api(
             hub=root.ref("hub"),
             listeners=Listeners(listeners_per_key),
             webhooks=webhooks,
+            sinks=brokers,
             media=filing.store,
             intake=filing.intake,
             downloader=filing.downloader,
             uploads=filing.uploads,
-            metrics=Metrics(version="1.2.3", root=root, stats=stats, open=open_metrics),
+            metrics=Metrics(version="1.2.3", root=root, stats=stats, sinks=brokers, open=open_metrics),
             ready=ready,
             loopback=loopback,
         )
@@ -241,6 +247,7 @@ async def running_api(
             serving_nursery.cancel_scope.cancel()
         if decoding:
             await filing.supervisor.stop()
+        await brokers.supervisor.stop()
         await root.stop()
     pool.close()
     file_pool.close()

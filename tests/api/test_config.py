@@ -97,6 +97,29 @@ def test_a_section_may_say_less_than_all() -> None:
             "[supervision.api.backoff] max_failures: expected an integer ≥ 1, got 0",
         ),
         (
+            '[sinks.bus]\nkind = "kafka"',
+            '[sinks] bus: expected a section with kind nats or rabbitmq, got "kafka"',
+        ),
+        ('[sinks."A b"]\nkind = "nats"', "[sinks] A b: expected a name of small letters, digits, - and _"),
+        (
+            '[sinks.bus]\nkind = "nats"\nsubject = "a.*"',
+            (
+                "[sinks.bus] subject: "
+                'expected a text with {sessionId} and {event}, without spaces and wildcards, got "a.*"'
+            ),
+        ),
+        (
+            '[sinks.bus]\nkind = "nats"\nbackoff.min = 60',
+            "[sinks.bus] backoff: expected max ≥ min, which is 60, got 30.0",
+        ),
+        (
+            '[sinks.bus]\nkind = "rabbitmq"\nsubject = "a"',
+            (
+                "[sinks.bus] subject: no such key; there are kind, url, exchange, routing_key, sessions,"
+                " events, timeout, backoff"
+            ),
+        ),
+        (
             "[hub]\ncapacity = 1",
             "[hub] capacity: no such key; there are listener_capacity, listeners_per_key",
         ),
@@ -168,3 +191,26 @@ def test_only_a_part_of_the_tree_can_give_up() -> None:
     assert parse(
         '[supervision.cells]\nbackoff.on_exhausted = "escalate"'
     ).supervision.cells.backoff.policy() == (Backoff(0.2, 30, on_exhausted=OnExhausted.ESCALATE))
+
+
+def test_a_sinks_url_may_come_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "supervisor.toml"
+    file.write_text('[sinks.my-bus]\nkind = "nats"\nevents = ["call"]\n[sinks.q]\nkind = "rabbitmq"')
+    environment = {
+        "TERZETTO_SINK_MY_BUS_URL": "nats://a:hunter2@b,tls://c:4222",
+        "TERZETTO_SINK_Q_URL": "amqps://a:hunter2@b/host",
+    }
+    config = load(file, environment)
+    assert {name: sink.url for name, sink in config.sinks.items()} == {
+        "my-bus": "nats://a:hunter2@b,tls://c:4222",
+        "q": "amqps://a:hunter2@b/host",
+    }
+    assert config.sinks["my-bus"].events == ("call",)
+    assert "hunter2" not in repr(config)
+    with pytest.raises(ConfigError, match="TERZETTO_SINK_Q_URL"):
+        load(file, {**environment, "TERZETTO_SINK_Q_URL": ""})
+    for wrong in ("http://a:hunter2@b", "nats://a:hunter2@b:port", "hunter2"):
+        with pytest.raises(ConfigError) as error:
+            load(file, {**environment, "TERZETTO_SINK_MY_BUS_URL": wrong})
+        assert "hunter2" not in str(error.value)
+    assert "hunter2" not in refusal('[sinks.bus]\nkind = "nats"\nurl = "http://a:hunter2@b"')

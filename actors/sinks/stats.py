@@ -1,0 +1,15 @@
+"""What a sink counted, over all its lives."""
+
+from attrs import define
+
+
+@define(eq=False)
+class SinkStats:
+    """Plain numbers; whoever counts knows of no metrics."""
+
+    published: int = 0
+    """Events that the broker has."""
+    failed: int = 0
+    """Tries that it did not acknowledge."""
+    error: str | None = None
+    """Why the last try failed; None: it did not."""
