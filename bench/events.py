@@ -18,7 +18,7 @@ import psycopg
 import trio
 from attrs import frozen
 
-from bench.fanout import fanout_lines, measure_fanout
+from bench.fanout import MESSAGE, fanout_lines, measure_fanout
 from bench.latency import latency_lines, measure_latency
 from bench.rounds import Row, alternate
 from bench.table import table
@@ -27,12 +27,6 @@ from storage.embedded import embedded_postgres
 from tests.storage.gateway import Gateway, running_writer
 
 BATCH = 500
-DATA = {
-    "key": {"remoteJid": "628111111111@s.whatsapp.net", "fromMe": False, "id": "3EB0C767D71D8A1B4C1F"},
-    "message": {"conversation": "hello, is the blue one still there?"},
-    "pushName": "Ana",
-    "messageTimestamp": 1_795_000_000,
-}
 
 
 @frozen
@@ -101,8 +95,8 @@ async def _append(storage: Gateway, events: int) -> Sequence[float]:
     """Cast so many events, and wait for the last."""
     began = time.perf_counter()
     for _ in range(events - 1):
-        await storage.writer.cast(Append("ours", (NewEvent("messages.upsert", DATA),)))
-    await storage.writer.call(Append("ours", (NewEvent("messages.upsert", DATA),)), timeout=60)
+        await storage.writer.cast(Append("ours", (NewEvent("messages.upsert", MESSAGE),)))
+    await storage.writer.call(Append("ours", (NewEvent("messages.upsert", MESSAGE),)), timeout=60)
     return (time.perf_counter() - began,)
 
 
@@ -129,7 +123,7 @@ class _Bare:
 
     def _row(self) -> tuple[Any, ...]:
         self._seq += 1
-        return self._seq, new_id("evt"), now(), psycopg.types.json.Jsonb(DATA)
+        return self._seq, new_id("evt"), now(), psycopg.types.json.Jsonb(MESSAGE)
 
 
 def _show(title: str, lines: Iterable[str]) -> None:

@@ -26,11 +26,19 @@ from storage import Event, migrate, now
 from storage.embedded import embedded_postgres
 from tests.api.stage import ADMIN_KEY, running_api
 
-__all__ = ["fanout_lines", "measure_fanout"]
+__all__ = ["MESSAGE", "fanout_lines", "measure_fanout"]
 
 ORDER = ("ours", "bare", "bare", "ours")
 CONNECTING = 50  # at once
 START = 60.0  # seconds for a side to come up
+
+MESSAGE = {
+    "key": {"remoteJid": "628111111111@s.whatsapp.net", "fromMe": False, "id": "3EB0C767D71D8A1B4C1F"},
+    "message": {"conversation": "hello, is the blue one still there?"},
+    "pushName": "Ana",
+    "messageTimestamp": 1_795_000_000,
+}
+"""The data of each event: a short text."""
 
 
 @frozen
@@ -161,12 +169,6 @@ async def _side(name: str) -> AsyncIterator[_Side]:
 
 
 def _events(first: int, count: int) -> tuple[Event, ...]:
-    data = {
-        "key": {"remoteJid": "628111111111@s.whatsapp.net", "fromMe": False, "id": "3EB0C767D71D8A1B4C1F"},
-        "message": {"conversation": "hello, is the blue one still there?"},
-        "pushName": "Ana",
-        "messageTimestamp": 1_795_000_000,
-    }
     return tuple(
         Event(
             position=number,
@@ -175,7 +177,7 @@ def _events(first: int, count: int) -> tuple[Event, ...]:
             event_id=f"evt_{number:026}",
             event="messages.upsert",
             occurred_at=now(),
-            data=data,
+            data=MESSAGE,
         )
         for number in range(first, first + count)
     )
