@@ -15,7 +15,7 @@ from quart import has_websocket_context, request, websocket
 
 from actors.apikeys import digest
 from actors.errors import SessionNotFound
-from api.fields import is_session_id
+from api.checks import is_session_id
 from api.refusals import (
     AddressDenied,
     FieldError,

@@ -6,8 +6,9 @@ from typing import ClassVar
 from attrs import fields_dict, frozen
 
 from actors.outgoing import Media, MediaKind
+from api.checks import MismatchError
 from api.constraints import exactly_one
-from api.fields import Base64, FileName, MediaId, MimeType, MismatchError, Paragraph, Upload, WebUrl
+from api.fields import Base64, FileName, MediaId, MimeType, Paragraph, Upload, WebUrl
 from storage.rows import Json
 
 

@@ -17,7 +17,8 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.newsletter import Channel, Post
 from api.access import Scope
-from api.fields import DEFAULT_LIMIT, Emoji, Limit, Name, Paragraph, ServerId, ServerIds, is_jid
+from api.checks import is_jid
+from api.fields import DEFAULT_LIMIT, Emoji, Limit, Name, Paragraph, ServerId, ServerIds
 from api.operation import impossible, operation
 from api.performing import PERFORMING, perform
 from api.portraits import PORTRAYING, PortraitDraft, portrait

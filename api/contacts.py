@@ -14,8 +14,9 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.jid import LID, number_of, phone_jid
 from api.access import Scope
+from api.checks import MismatchError, is_jid, is_phone
 from api.constraints import sized
-from api.fields import DEFAULT_LIMIT, Flag, Limit, MismatchError, Phone, is_jid, is_phone
+from api.fields import DEFAULT_LIMIT, Flag, Limit, Phone
 from api.operation import operation
 from api.performing import PERFORMING, jid_of, perform
 from api.refusals import InvalidJid, NotFound

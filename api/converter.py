@@ -14,7 +14,7 @@ import attrs
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from api.fields import CHECKS, MismatchError
+from api.checks import CHECKS, MismatchError
 from api.refusals import FieldError, ValidationFailed
 
 T = TypeVar("T", bound=attrs.AttrsInstance)

@@ -9,18 +9,9 @@ from attrs import frozen
 
 from actors.outgoing import Content, Options
 from api.attachments import Attachment
+from api.checks import MismatchError
 from api.constraints import at_most_one, exactly_one
-from api.fields import (
-    EVERYONE,
-    Address,
-    Lifetime,
-    Mentions,
-    MessageId,
-    MismatchError,
-    Phone,
-    Reference,
-    Typing,
-)
+from api.fields import EVERYONE, Address, Lifetime, Mentions, MessageId, Phone, Reference, Typing
 from storage.rows import Json, now
 
 STATUS = "status@broadcast"

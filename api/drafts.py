@@ -12,6 +12,7 @@ from attrs import frozen
 from actors import outgoing
 from actors.outgoing import Content
 from api.attachments import Film, Picture, Uploadable
+from api.checks import MismatchError
 from api.constraints import sized
 from api.draft import AboutMessage, Story, ToSomeone, Wrong
 from api.fields import (
@@ -28,7 +29,6 @@ from api.fields import (
     Longitude,
     MessageId,
     MessageText,
-    MismatchError,
     Paragraph,
     Phone,
     Reference,

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from actors.envelope import position_of
 from actors.errors import SessionNotFound
-from api.fields import is_session_id
+from api.checks import is_session_id
 from api.refusals import FieldError, ValidationFailed
 from api.services import services
 from storage.errors import EventsExpired

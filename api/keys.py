@@ -13,9 +13,10 @@ from actors.directory import SESSION_SCOPES
 from actors.errors import SessionNotFound
 from api.access import Scope
 from api.audit import recorded
+from api.checks import MismatchError
 from api.constraints import sized
 from api.converter import camel
-from api.fields import NO_GRACE, MismatchError, Name, Network, Seconds, SessionId
+from api.fields import NO_GRACE, Name, Network, Seconds, SessionId
 from api.operation import Answer, At, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services

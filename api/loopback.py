@@ -12,7 +12,8 @@ from quart import Blueprint, Response, request
 from actors.session.messages import GetQr, Qr
 from api.access import Scope, admit
 from api.bodies import body_as
-from api.fields import MessageText, MismatchError, SessionId
+from api.checks import MismatchError
+from api.fields import MessageText, SessionId
 from api.refusals import NoSuchRoute, NotReady, UpstreamRefused
 from api.services import LoopbackControl, services
 

@@ -16,17 +16,9 @@ from actors.media.intake import FromBytes, FromUrl
 from actors.session.messages import Perform
 from actors.whatsapp.client import Client
 from api.access import Scope
+from api.checks import MismatchError
 from api.constraints import exactly_one
-from api.fields import (
-    DEFAULT_LIMIT,
-    Base64,
-    FileName,
-    Limit,
-    MimeType,
-    MismatchError,
-    Upload,
-    WebUrl,
-)
+from api.fields import DEFAULT_LIMIT, Base64, FileName, Limit, MimeType, Upload, WebUrl
 from api.file_answers import ANY, file_answer
 from api.operation import operation
 from api.performing import PERFORMING

@@ -7,9 +7,10 @@ from attrs import frozen
 
 from actors.outgoing import AlbumHeader, MediaKind
 from api.attachments import Film, Picture, Uploadable
+from api.checks import MismatchError
 from api.constraints import sized
 from api.draft import ToSomeone, Wrong
-from api.fields import Base64, MismatchError, Paragraph, WebUrl
+from api.fields import Base64, Paragraph, WebUrl
 from storage.rows import Json
 
 

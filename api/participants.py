@@ -19,8 +19,9 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.groups import Member
 from actors.whatsapp.jid import number_of, phone_jid
 from api.access import Scope
+from api.checks import is_jid
 from api.converter import SOMETIMES
-from api.fields import Participants, is_jid
+from api.fields import Participants
 from api.operation import operation
 from api.performing import PERFORMING, perform
 from api.refusals import InvalidJid

@@ -7,7 +7,7 @@ from actors import errors
 from actors.session.messages import Perform
 from actors.whatsapp.client import Client
 from actors.whatsapp.jid import phone_jid
-from api.fields import is_jid, is_phone
+from api.checks import is_jid, is_phone
 from api.refusals import InvalidJid
 from api.services import services
 from runtime import CallTimeout

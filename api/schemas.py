@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args, get_origin
 import attrs
 
 from actors.session.content import KINDS
-from api import fields
+from api import checks, fields
 from api.converter import SOMETIMES, camel
 from api.fields import Upload
 from storage.rows import Json
@@ -89,7 +89,7 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.Line: _line(1, 255),
     fields.Paragraph: _text(1, 4096),
     fields.Emoji: _text(0, 16, pattern=r"^$|[^\u0000-\u007f]", examples=["👍"]),
-    fields.MimeType: {"type": "string", "pattern": _whole(fields.MIME_TYPE), "examples": ["image/png"]},
+    fields.MimeType: {"type": "string", "pattern": _whole(checks.MIME_TYPE), "examples": ["image/png"]},
     fields.FileName: _line(1, 255, "/"),
     fields.Upload: FILE,
     fields.Base64: {
@@ -108,7 +108,7 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.Timer: {"type": "integer", "enum": [0, 86400, 604800, 7776000]},
     fields.Invite: {
         "type": "string",
-        "pattern": _whole(fields.INVITE),
+        "pattern": _whole(checks.INVITE),
         "examples": ["https://chat.whatsapp.com/AbCdEfGhIjKlMnOpQrStUv"],
     },
     fields.ProfileName: _line(1, 25),
@@ -128,7 +128,7 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.Network: {"type": "string", "examples": ["10.0.0.0/8", "2001:db8::1"]},
     fields.EventName: {
         "type": "string",
-        "pattern": rf"^({'|'.join(sorted(map(re.escape, fields.EVENTS)))}|newsletter\.[\s\S]*)$",
+        "pattern": rf"^({'|'.join(sorted(map(re.escape, checks.EVENTS)))}|newsletter\.[\s\S]*)$",
         "examples": ["messages.upsert"],
     },
     fields.Secret: {
@@ -141,7 +141,7 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.HttpHeaders: {
         "type": "object",
         "maxProperties": 20,
-        "propertyNames": {"pattern": _whole(fields.HEADER_NAME)},
+        "propertyNames": {"pattern": _whole(checks.HEADER_NAME)},
         "additionalProperties": _text(0, 4096, pattern="^[ -~]*$"),
     },
     fields.Jids: _many(_JID, 1, 100),

@@ -14,16 +14,10 @@ from actors.session.settings import HistoryDepth
 from actors.whatsapp.jid import phone_jid
 from api.access import Scope
 from api.audit import recorded
+from api.checks import MismatchError
 from api.constraints import sized
 from api.converter import SOMETIMES, camel
-from api.fields import (
-    DEFAULT_LIMIT,
-    Limit,
-    MismatchError,
-    Name,
-    Names,
-    SessionId,
-)
+from api.fields import DEFAULT_LIMIT, Limit, Name, Names, SessionId
 from api.operation import Answer, At, operation
 from api.services import services
 from api.settings import (

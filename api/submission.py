@@ -13,9 +13,9 @@ from actors.media.preview import link_in, preview
 from actors.outgoing import Content, LinkPreview, Text
 from actors.session.messages import Queued, Send, Sent
 from api.attachments import Attachment
+from api.checks import is_jid, is_phone
 from api.draft import RANKS, STATUS, Draft
 from api.drafts import LinkPreviewDraft, TextDraft
-from api.fields import is_jid, is_phone
 from api.operation import Answer
 from api.refusals import InvalidJid, NotFound
 from api.sent import SENDING, SentView, queued_view, sent_view

@@ -14,6 +14,7 @@ from actors.errors import SessionNotFound
 from actors.signature import new_secret
 from api.access import Scope
 from api.audit import recorded
+from api.checks import MismatchError, moment
 from api.fields import (
     A_DAY,
     AT_ONCE,
@@ -25,12 +26,10 @@ from api.fields import (
     Limit,
     MessageTypes,
     Milliseconds,
-    MismatchError,
     Names,
     Seconds,
     Secret,
     WebUrl,
-    moment,
 )
 from api.operation import Answer, operation
 from api.refusals import FieldError, NotFound, ValidationFailed

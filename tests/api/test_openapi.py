@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.app import create_app
+from api.checks import CHECKS
 from api.converter import structure, structure_given
-from api.fields import CHECKS
 from api.operation import OPERATIONS
 from api.schemas import SCHEMAS
 from tests.api.stage import Stage

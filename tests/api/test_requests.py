@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from actors.outgoing import Text
 from actors.session.messages import GetQr, Qr, Send
 from api.bodies import parse_json
+from api.checks import CHECKS, MismatchError, is_jid
 from api.converter import camel, structure
 from api.drafts import TextDraft
-from api.fields import CHECKS, MismatchError, is_jid
 from api.refusals import InvalidJson, ValidationFailed
 from api.server import Server
 from api.services import LoopbackControl
