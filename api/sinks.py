@@ -31,7 +31,7 @@ class SinkView:
     cursor: str | None
     """The broker has all up to it; null: not known yet."""
     lag: int | None
-    """How many places of the log it is behind."""
+    """How many events wait for it; null: not known yet."""
     sessions_held: int
     """So many sessions wait for an event of theirs to be taken."""
     published: int

@@ -7,6 +7,7 @@ Listings page by keyset, so that a page costs the same however deep it lies.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -315,6 +316,19 @@ class Reads:
     async def sink(self, name: str) -> Sink | None:
         """How far a message broker has been told."""
         return await self._one(Sink, "WHERE id = %s", (name,))
+
+    async def untold_events(
+        self, sink: Sink, until: int, *, sessions: Collection[str] | None, events: Collection[str] | None
+    ) -> int:
+        """How many events up to a position a broker has not been told of, of all or some."""
+        where = _Where()
+        where.add("position > %s AND position <= %s", min(sink.cursor, *sink.held.values(), until), until)
+        where.add(
+            "position > coalesce((%s::jsonb ->> session_id)::bigint, %s)", json.dumps(sink.held), sink.cursor
+        )
+        where.any_of("session_id", sessions)
+        where.any_of("event", events)
+        return int(await self._value(f"SELECT count(*) FROM events {where}", where.params))
 
     async def delivery(self, webhook_id: str, event_id: str) -> Delivery | None:
         """What became of one event for a webhook."""

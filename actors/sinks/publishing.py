@@ -63,6 +63,8 @@ class Publishing:
         self.stats.error = error
         if error is None:
             self.stats.published += 1
+            if self.stats.waiting is not None:
+                self.stats.waiting -= 1
             self._failures.pop(event.session_id, None)
             return Tried(1)
         self.stats.failed += 1

@@ -7,6 +7,7 @@ sinks (one_for_one)
 
 import math
 import random
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
@@ -65,6 +66,8 @@ class Sinks:
     _couriers: dict[str, Courier[Publishing]] = field(init=False, factory=dict)
     _newest: dict[str, int] = field(init=False, factory=dict)
     """By name: the position of the last event that it is to be told of."""
+    _uncounted: defaultdict[str, list[int]] = field(init=False, factory=lambda: defaultdict(list))
+    """By name: those of events that happened while it was not known how many waited before them."""
 
     @stats.default
     def _one_each(self) -> Mapping[str, SinkStats]:
@@ -84,9 +87,14 @@ class Sinks:
     def wake(self, events: Collection[Event]) -> None:
         """Events were committed: whoever is told of one looks for it. Never waits."""
         kinds = {(event.session_id, event.event) for event in events}
-        for name, courier in self._couriers.items():
-            if courier.wake(kinds):
-                self._newest[name] = max(event.position for event in events)
+        for spec in self.specs:
+            told = [event.position for event in events if _is_told(spec, event)]
+            if told:
+                self._newest[spec.name] = told[-1]
+                self._uncounted[spec.name] += told
+                self._count(spec.name)
+                if (courier := self._couriers.get(spec.name)) is not None:
+                    courier.wake(kinds)
 
     def cursor(self, name: str) -> int | None:
         """The position up to which the broker has all; None while that is not known."""
@@ -94,9 +102,11 @@ class Sinks:
         return None if courier is None else courier.settled
 
     def lag(self, name: str) -> int | None:
-        """How many places of the log it is behind; None while that is not known."""
-        cursor = self.cursor(name)
-        return None if cursor is None else max(0, self._newest.get(name, 0) - cursor)
+        """How many events wait for the broker; None while that is not known."""
+        cursor, waiting = self.cursor(name), self.stats[name].waiting
+        if cursor is None or waiting is None:
+            return None
+        return 0 if cursor >= self._newest[name] else max(1, waiting)
 
     def held(self, name: str) -> int:
         """How many sessions are behind because one of their events fails."""
@@ -122,6 +132,8 @@ class Sinks:
                 rng=self.rng,
             )
             self._couriers[spec.name] = courier
+            self.stats[spec.name].waiting = None
+            self._uncounted[spec.name].clear()
             try:
                 await courier.run(task_status=trio.TASK_STATUS_IGNORED)
             finally:
@@ -136,6 +148,10 @@ class Sinks:
             row = Sink(id=spec.name, cursor=end)
             await self.writer.call(Insert(row), timeout=math.inf)
         self._newest[spec.name] = max(end, self._newest.get(spec.name, 0))
+        waiting = await patiently(partial(self._untold, spec, row, end), self.rng)
+        self._uncounted[spec.name] = [at for at in self._uncounted[spec.name] if at > end]
+        self.stats[spec.name].waiting = waiting
+        self._count(spec.name)
         return Publishing(
             row=row,
             sessions=spec.sessions or None,
@@ -147,6 +163,22 @@ class Sinks:
             stats=self.stats[spec.name],
             rng=self.rng,
         )
+
+    async def _untold(self, spec: SinkSpec, row: Sink, end: int) -> int:
+        sessions, events = spec.sessions or None, spec.events or None
+        return await self.reads.untold_events(row, end, sessions=sessions, events=events)
+
+    def _count(self, name: str) -> None:
+        """Add those that happened, once it is known how many waited before them."""
+        waiting = self.stats[name].waiting
+        if waiting is not None:
+            self.stats[name].waiting = waiting + len(self._uncounted[name])
+            self._uncounted[name].clear()
+
+
+def _is_told(spec: SinkSpec, event: Event) -> bool:
+    about = not spec.sessions or event.session_id in spec.sessions
+    return about and (not spec.events or event.event in spec.events)
 
 
 async def _made(broker: Callable[[], Broker]) -> Broker:

@@ -119,7 +119,7 @@ def sinks(sinks: Sinks | None) -> Iterator[Metric]:
     )
     yield gauge(
         "sink_lag",
-        "How many places of the event log a message broker is behind; absent while that is not known.",
+        "Events that wait for a message broker; absent while that is not known.",
         {(name,): lag for name, lag in lags.items() if lag is not None},
         "sink",
     )

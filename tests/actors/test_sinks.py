@@ -119,7 +119,7 @@ async def test_what_the_broker_does_not_take_holds_its_session_and_no_other(
         await stage.happen("call", "call")
         assert seqs(await server.until(2), "s1") == [1, 2]
         await held(stage, 1)
-        assert stage.sinks.lag("bus") in {1, 2, 3, 4}
+        assert stage.sinks.lag("bus") == 2
         await server.there.run(server.take, "terzetto.s2.>")
         assert seqs(await server.until(4), "s2") == [1, 2]
         await stage.caught_up()
