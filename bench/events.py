@@ -114,8 +114,8 @@ class _Bare:
             for first in range(0, self._events, BATCH):
                 rows = [self._row() for _ in range(min(BATCH, self._events - first))]
                 connection.cursor().executemany(
-                    "INSERT INTO events (session_id, seq, event_id, event, occurred_at, data)"
-                    " VALUES ('bare', %s, %s, 'messages.upsert', %s, %s)",
+                    "INSERT INTO events (position, session_id, seq, event_id, event, occurred_at, data)"
+                    " VALUES (%s, 'bare', %s, %s, 'messages.upsert', %s, %s)",
                     rows,
                 )
                 connection.commit()
@@ -123,7 +123,7 @@ class _Bare:
 
     def _row(self) -> tuple[Any, ...]:
         self._seq += 1
-        return self._seq, new_id("evt"), now(), psycopg.types.json.Jsonb(MESSAGE)
+        return self._seq, self._seq, new_id("evt"), now(), psycopg.types.json.Jsonb(MESSAGE)
 
 
 def _show(title: str, lines: Iterable[str]) -> None:
