@@ -183,7 +183,7 @@ class ChannelNotFound(SessionError):
 
 @frozen(kw_only=True)
 class NotChannelAdmin(SessionError):
-    """The channel does not let the account do this: only those who run it may, or only those who follow it."""
+    """The channel does not let the account do this: only who runs it may, or only who follows it."""
 
     channel: str
 
