@@ -360,7 +360,7 @@ async def test_what_was_packed_though_nobody_asked_is_unpacked() -> None:
         packed("gzip", b"hello"),
         packed("gzip", gzip.compress(b"hello", mtime=0)[:-12] + b"\0" * 12),
         packed("br", b"hello"),
-        packed("gzip, gzip", gzip.compress(gzip.compress(b"hello", mtime=0))),
+        packed("gzip, gzip", gzip.compress(gzip.compress(b"hello", mtime=0), mtime=0)),
         answer(b"", "Content-Type: image/png"),
         answer(b"", status="204 No Content"),
         answer(b"no", status="404 Not Found"),
