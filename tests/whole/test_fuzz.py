@@ -55,8 +55,8 @@ class Load:
     gw: Gateway
     wa: Network
     sessions: list[Session]
-    written: dict[str, dict[str, str]] = field(factory=dict)
-    """By session, what was written to it: each message's text by its id."""
+    written: dict[str, dict[str, float]] = field(factory=dict)
+    """By session, what was written to it: by each message's id, when."""
     answers: Counter[int] = field(factory=Counter)
     """To requests to send; 0: nobody answered."""
     stop: trio.Event = field(factory=trio.Event)
@@ -65,8 +65,8 @@ class Load:
         """Others write to a session."""
         written = self.written.setdefault(session.id, {})
         while not self.stop.is_set():
-            text = f"to {session.id} {len(written)}"
-            written[await self.wa.write(CUSTOMER, session.phone, text)] = text
+            at = trio.current_time()
+            written[await self.wa.write(CUSTOMER, session.phone, f"message {len(written)}")] = at
             await trio.sleep(0.05)
 
     async def send(self, session: Session) -> None:
@@ -157,7 +157,7 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
     chance = random.Random(SEED)
     await wa.phone(CUSTOMER)
     endpoint = UnreliableEndpoint(Told("webhook"), random.Random(chance.random()))
-    killed: Counter[str] = Counter()
+    kills: list[tuple[float, str]] = []
     async with trio.open_nursery() as nursery:
         await nursery.start(endpoint.run)
         await gw.call("POST", "/api/webhooks", {"url": endpoint.url}, status=201)
@@ -175,7 +175,8 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
                 loading.start_soon(load.send, session)
             for _ in range(KILLS):
                 await trio.sleep(chance.uniform(0.5, 2.0))
-                killed[await kill(gw, chance)] += 1
+                at = trio.current_time()
+                kills.append((at, await kill(gw, chance)))
             await trio.sleep(1)
             load.stop.set()
         endpoint.calm = True
@@ -194,7 +195,7 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
         await until(all_told, "every consumer has every event", within=60)
         nursery.cancel_scope.cancel()
 
-    report(load, killed, consumers, endpoint, listeners, inbound, events)
+    report(load, kills, consumers, endpoint, listeners, inbound, events)
     assert [gap for each in consumers for gap in each.gaps] == [], f"seed {SEED}"
     for name, seq in last.items():
         assert [each["seq"] for each in events if each["sessionId"] == name] == list(range(1, seq + 1))
@@ -235,7 +236,7 @@ async def what_became(gw: Gateway, wa: Network, load: Load, session: Session) ->
 
 def report(
     load: Load,
-    killed: Counter[str],
+    kills: list[tuple[float, str]],
     consumers: list[Told],
     endpoint: UnreliableEndpoint,
     listeners: list[Listener],
@@ -247,7 +248,7 @@ def report(
         for name in ("delivered", "stored", "told", "silent")
     )
     lines = [
-        f"seed {SEED}: {sum(killed.values())} kills {dict(killed)}",
+        f"seed {SEED}: {len(kills)} kills {dict(Counter(what for _, what in kills))}",
         f"  events {len(events)}: {dict(Counter(event['event'] for event in events))}",
         *(
             f"  {each.name}: {each.count} taken, {each.again} again, gaps {len(each.gaps)}"
@@ -255,9 +256,23 @@ def report(
         ),
         f"  endpoint's moods {dict(endpoint.moods)}, visits {sum(each.visits for each in listeners)}",
         f"  inbound: delivered {delivered}, stored {stored}, told lost {told}, lost in silence {silent}",
+        f"  lost in silence, by session and the kill that came next: {silent_by_kill(load, kills, inbound)}",
         f"  requests to send: {dict(load.answers)}",
     ]
     print("\n".join(lines))  # noqa: T201
+
+
+def silent_by_kill(
+    load: Load, kills: list[tuple[float, str]], inbound: dict[str, Inbound]
+) -> dict[tuple[str, str], int]:
+    """How many were lost together: a kill should cost a session next to nothing."""
+    found: Counter[tuple[str, str]] = Counter()
+    for name, each in inbound.items():
+        for message_id in each.silent:
+            written = load.written[name][message_id]
+            following = next((n for n, (at, _) in enumerate(kills) if at >= written), None)
+            found[name, "none" if following is None else f"{following} {kills[following][1]}"] += 1
+    return dict(found)
 
 
 async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing(
