@@ -2,7 +2,6 @@
 
 import asyncio
 
-import nats
 from attrs import define, field
 from nats.aio.client import Client
 from nats.errors import Error, MaxPayloadError, NoServersError
@@ -50,20 +49,29 @@ class JetStream:
         async with self._connecting:
             if self._client is None or not self._client.is_connected:
                 await self.close()
-                # It neither persists nor comes back by itself: when to try again is decided elsewhere.
-                self._client = await asyncio.wait_for(
-                    nats.connect(
-                        self.url.split(","),
-                        name="terzetto",
-                        allow_reconnect=False,
-                        max_reconnect_attempts=1,
-                        reconnect_time_wait=0,
-                        connect_timeout=max(1, round(self.timeout)),
-                        error_cb=_known_by_what_fails,
-                    ),
-                    2 * self.timeout,
-                )
+                self._client = await self._connect()
             return self._client
+
+    async def _connect(self) -> Client:
+        client = Client()
+        try:
+            # It neither persists nor comes back by itself: when to try again is decided elsewhere.
+            await asyncio.wait_for(
+                client.connect(
+                    self.url.split(","),
+                    name="terzetto",
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    connect_timeout=max(1, round(self.timeout)),
+                    error_cb=_known_by_what_fails,
+                ),
+                2 * self.timeout,
+            )
+        except BaseException:
+            await _close(client)  # it would leave its socket open
+            raise
+        return client
 
 
 async def _close(client: Client) -> None:
