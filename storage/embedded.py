@@ -204,6 +204,8 @@ class _Server:
                 while self._is_ours(pid):
                     await trio.sleep(0.02)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for left in self.sockets.glob(".s.PGSQL.*"):  # with a lock file of the same kind
+            left.unlink(missing_ok=True)
         # Its children notice at once that it is gone, and hold the shared memory until they have.
         with trio.move_on_after(STOP_TIMEOUT):
             while any(self._is_ours(int(child.name)) for child in Path("/proc").glob("[0-9]*")):

@@ -50,6 +50,7 @@ class CellPool:
         self._supervisor = supervisor
         self._cells: dict[str, Cell] = {}
         self._sessions: dict[str, Client] = {}
+        self._stored: dict[str, int] = {}  # by session, up to which record all are stored
         self._placing = trio.Lock()
         self._cell_number = 0
         self._client_number = 0
@@ -73,6 +74,7 @@ class CellPool:
         device_store: Path,
         jid: str | None,
         after: int,
+        seen: int,
         journal_dir: Path,
         device_name: str,
         full_history: bool = False,
@@ -80,7 +82,8 @@ class CellPool:
     ) -> Client:
         """Start the session's client: the device in the store, or with `jid` None a new one, to be paired.
 
-        `ref` gets a ClientNotice for every record beyond `after`, those left by earlier clients first, and
+        `after` is a record up to which all are stored, `seen` the last that was taken over. `ref` gets a
+        ClientNotice for every record that is not known to be stored, those left by earlier clients first, and
         ClientLost if the client goes without being stopped. A client the session still has is stopped first.
         Takes up to a second; cancelled, it leaves no client behind. Raises DeviceMissing, SessionBusy,
         StartRefused, CellDied.
@@ -94,7 +97,8 @@ class CellPool:
             session=session_id,
             store=store_name(device_store),
             journal=str(journal_dir),
-            after=after,
+            after=max(after, self._stored.get(session_id, 0)),
+            seen=seen,
             device_props=device_props(device_name, full_history=full_history),
             proxy=proxy or self._config.proxy,
             paired=jid is not None,
@@ -107,6 +111,7 @@ class CellPool:
 
     def acknowledge(self, session_id: str, seq: int) -> None:
         """A session's records up to `seq` are stored; its journal may forget them. Never blocks."""
+        self._stored[session_id] = max(seq, self._stored.get(session_id, 0))
         if (client := self._sessions.get(session_id)) is not None:
             client.acknowledge(seq)
 

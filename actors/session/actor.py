@@ -218,7 +218,9 @@ class SessionActor(Actor):
                     self._keeper.do(
                         AttachClient(
                             jid=None if pairing else self._row.jid,
-                            after=self._seen,
+                            # What is taken over is not stored yet: until it is, the journal keeps it.
+                            after=self._row.journal_seq,
+                            seen=self._seen,
                             device_name=self._settings.device_name,
                             full_history=self._settings.history is HistoryDepth.FULL,
                             proxy=self._settings.proxy,

@@ -23,7 +23,8 @@ class AttachClient:
     """Start a client in a cell."""
 
     jid: str | None  # the paired device; None: it is to be paired
-    after: int  # the last journal record that was taken over
+    after: int  # a journal record up to which all are stored
+    seen: int  # the last one that was taken over
     device_name: str
     full_history: bool
     proxy: str | None = field(repr=False)
@@ -129,6 +130,7 @@ class Keeper:
                     device_store=self.config.device_store(self.session_id),
                     jid=step.jid,
                     after=step.after,
+                    seen=step.seen,
                     journal_dir=self.config.journal(self.session_id),
                     device_name=step.device_name,
                     full_history=step.full_history,

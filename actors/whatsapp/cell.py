@@ -145,7 +145,7 @@ class Cell:
     def _start(self, frame: Frame) -> bytes:
         request = Start.decode(frame.payload)
         try:
-            journal = Journal.open(Path(request.journal), request.after)
+            journal = Journal.open(Path(request.journal), request.after, request.seen)
         except JournalBusy as busy:
             raise Refused(Refusal.BUSY, str(busy)) from None
         except OSError as error:

@@ -44,6 +44,8 @@ class Start:
     """A directory."""
     after: int
     """The last record that is stored in the database."""
+    seen: int
+    """The last that the gateway took over, stored or not: the next has a larger number."""
     device_props: bytes
     """A `waCompanionReg.DeviceProps`: how the device introduces itself when it pairs."""
     proxy: str | None

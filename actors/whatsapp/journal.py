@@ -61,7 +61,7 @@ class Segment:
 
 @define(eq=False)
 class Journal:
-    """Open with `Journal.open`. Sequence numbers go on from the larger of the files' last and `after`."""
+    """Open with `Journal.open`."""
 
     directory: Path
     _lock_fd: int = field(repr=False)
@@ -79,10 +79,11 @@ class Journal:
     """Why the last write failed; None when all is written."""
 
     @classmethod
-    def open(cls, directory: Path, after: int = 0) -> "Journal":
+    def open(cls, directory: Path, after: int = 0, seen: int = 0) -> "Journal":
         """Open or create the journal; records up to `after` are acknowledged already and not read again.
 
-        Raises JournalBusy when another process has it, OSError when the directory cannot be used.
+        Sequence numbers go on from the largest of the files' last, `after` and `seen`: a number that somebody
+        has seen is never given to another record, though the one that had it may be gone. Raises JournalBusy when another process has it, OSError when the directory cannot be used.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -100,7 +101,7 @@ class Journal:
             directory=directory,
             lock_fd=lock_fd,
             segments=segments,
-            next=max(last, after) + 1,
+            next=max(last, after, seen) + 1,
             acknowledged=after,
             read=after,
         )

@@ -5,7 +5,7 @@ import signal
 
 import trio
 
-from tests.whole.processes import Gateway, Network, until
+from tests.whole.processes import Gateway, Network, Session, descendants, until
 
 ANA, CUSTOMER = "628170000001", "628170000002"
 
@@ -36,6 +36,42 @@ async def test_a_killed_database_loses_nothing_and_disconnects_nobody(gw: Gatewa
     after = await gw.status(ana)
     assert (after["actual"], after["restarts"]) == ("connected", before["restarts"])
     await gw.send(ana, CUSTOMER, "and on it goes")
+
+
+async def test_what_was_taken_over_and_not_stored_outlives_cell_and_gateway(gw: Gateway, wa: Network) -> None:
+    """The database stands still, the cell dies, the gateway dies: what they had is in the journal alone."""
+    ana = await gw.pair("ana", ANA)
+    await wa.phone(CUSTOMER)
+    cell = gw.cell_process((await gw.status(ana))["cell"])
+    texts = [f"number {number:02} {'x' * 4000}" for number in range(50)]
+    databases = [_postmaster(gw), *descendants(_postmaster(gw))]
+    for pid in databases:
+        os.kill(pid, signal.SIGSTOP)
+    for text in texts:
+        await wa.write(CUSTOMER, ANA, text)
+    journal = gw.folder / "data/journal/ana"
+
+    async def journalled() -> bool:
+        data = b"".join(file.read_bytes() for file in journal.glob("*.log"))
+        return all(text.encode() in data for text in texts)
+
+    await until(journalled, "all of it is in the journal")
+    connected = gw.program.said().count("to=connected")
+    os.kill(cell, signal.SIGKILL)
+
+    async def again() -> bool:
+        return gw.program.said().count("to=connected") > connected
+
+    await until(again, "another cell has taken the session")
+    await gw.kill()
+    for pid in databases:
+        os.kill(pid, signal.SIGKILL)
+    await gw.start()
+    await until(lambda: _has(gw, ana, texts), "every message is stored, once", within=40)
+
+
+async def _has(gw: Gateway, session: Session, texts: list[str]) -> bool:
+    return await gw.received(session) == texts
 
 
 def _postmaster(gw: Gateway) -> int:

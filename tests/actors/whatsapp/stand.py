@@ -110,6 +110,7 @@ class Stand:
                 "device_store": self.store(session),
                 "jid": jid,
                 "after": session.stored,
+                "seen": session.stored,
                 "journal_dir": self.journal(session),
                 "device_name": "Test",
                 **changes,

@@ -41,5 +41,5 @@ def test_a_garbled_start_is_a_bad_request(garbage: bytes) -> None:
 
 
 def test_a_start_keeps_what_it_says() -> None:
-    start = Start("s", "/a b?x=1", "/j", 7, b"\x00\xff", "http://127.0.0.1:1", paired=True)
+    start = Start("s", "/a b?x=1", "/j", 7, 9, b"\x00\xff", "http://127.0.0.1:1", paired=True)
     assert Start.decode(start.encode()) == start

@@ -53,6 +53,18 @@ def test_numbers_go_on_from_the_database_when_the_files_are_gone(tmp_path: Path)
     assert journal.append(1, b"") == 501
 
 
+def test_what_was_seen_and_not_stored_is_read_again_and_its_numbers_are_not_given_anew(
+    tmp_path: Path,
+) -> None:
+    journal = Journal.open(tmp_path)
+    for letter in (b"a", b"b", b"c"):
+        journal.append(1, letter * 50_000)
+    journal.close()
+    journal = Journal.open(tmp_path, after=1, seen=5)
+    assert [record.seq for record in drain(journal)] == [2, 3]
+    assert journal.append(1, b"d") == 6
+
+
 def test_numbers_go_on_from_the_files_when_the_database_is_behind(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path)
     for _ in range(3):

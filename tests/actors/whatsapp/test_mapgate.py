@@ -37,7 +37,7 @@ for _ in range(2):
     threading.Thread(target=call, daemon=True).start()
 for number in range(rounds):
     journal = Journal.open(directory / "journal")
-    request = Start("s", store_name(directory / "device.db"), "", 0, b"", "http://127.0.0.1:9", False)
+    request = Start("s", store_name(directory / "device.db"), "", 0, 0, b"", "http://127.0.0.1:9", False)
     hosted = Hosted(
         number, request, library=library, gate=gate, journal=journal, journal_bound=1 << 20,
         delivered=lambda: None, log=lambda *_: None,

@@ -480,6 +480,7 @@ async def test_a_device_that_vanished_meanwhile_ends_the_client_and_shows_no_cod
             store=store_name(s.store(session)),
             journal=str(s.journal(session)),
             after=0,
+            seen=0,
             device_props=device_props("Test"),
             proxy=s.pool._config.proxy,
             paired=True,
