@@ -83,7 +83,8 @@ class Journal:
         """Open or create the journal; records up to `after` are acknowledged already and not read again.
 
         Sequence numbers go on from the largest of the files' last, `after` and `seen`: a number that somebody
-        has seen is never given to another record, though the one that had it may be gone. Raises JournalBusy when another process has it, OSError when the directory cannot be used.
+        has seen is never given to another record, though the one that had it may be gone. Raises JournalBusy
+        when another process has it, OSError when the directory cannot be used.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
