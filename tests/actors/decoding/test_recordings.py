@@ -156,7 +156,7 @@ def packets(data: bytes) -> list[bytes]:
         ("mov", "libx265", "aac", "yuv420p10le"),
         ("webm", "libvpx", "libopus", "yuv420p"),
         ("webm", "libvpx-vp9", "libopus", "yuv420p"),
-        # No AV1: its encoder makes the whole test process a real-time one, where it may, and nothing else runs.
+        # No AV1: its encoder makes the test process a real-time one where it may, and nothing else runs then.
         ("avi", "mpeg4", "libmp3lame", "yuv420p"),
         ("3gp", "mpeg4", "aac", "yuv420p"),
         ("mpegts", "libx264", "aac", "yuv420p"),
