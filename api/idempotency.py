@@ -73,9 +73,9 @@ class Idempotency:
             raise KeyInProgress
         self._running.add(claim.id)
         try:
-            if not fresh and derive is None:
-                raise AnswerLost
-            if derive is not None and not fresh:
+            if not fresh:
+                if derive is None:
+                    raise AnswerLost
                 message = await self.reads.message_of_claim(claim.id)
                 if message is not None:
                     response = await self._execute(claim, partial(derive, message))

@@ -57,15 +57,18 @@ def _many(items: Json, least: int, most: int, **more: Any) -> Json:
     return {"type": "array", "items": items, "minItems": least, "maxItems": most, **more}
 
 
-_PERSON: Json = {"type": "string", "pattern": r"^([1-9][0-9]{4,14}(@s\.whatsapp\.net)?|[0-9]{1,20}@lid)$"}
-_PLACE: Json = {
-    "type": "string",
-    "pattern": (
-        r"^([1-9][0-9]{4,14}(@s\.whatsapp\.net)?|[0-9]{1,20}@lid"
-        r"|[0-9]{5,20}(-[0-9]{5,20})?@g\.us|[0-9]{5,25}@newsletter)$"
-    ),
-}
-_JID: Json = {"type": "string", "pattern": _PLACE["pattern"].replace("(@s", "(@s").replace("net)?", "net)")}
+_LID = r"[0-9]{1,20}@lid"
+_NUMBER, _SERVER = r"[1-9][0-9]{4,14}", r"@s\.whatsapp\.net"
+_GROUP, _CHANNEL = r"[0-9]{5,20}(-[0-9]{5,20})?@g\.us", r"[0-9]{5,25}@newsletter"
+
+
+def _address(*kinds: str) -> Json:
+    return {"type": "string", "pattern": f"^({'|'.join(kinds)})$"}
+
+
+_PERSON = _address(f"{_NUMBER}({_SERVER})?", _LID)
+_PLACE = _address(f"{_NUMBER}({_SERVER})?", _LID, _GROUP, _CHANNEL)
+_JID = _address(_NUMBER + _SERVER, _LID, _GROUP, _CHANNEL)
 
 FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 

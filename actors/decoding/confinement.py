@@ -9,14 +9,14 @@ import ctypes
 import os
 import platform
 import resource
-import signal
 import struct
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["allow_processor_time", "confine", "die_with_parent"]
+from actors.parentage import die_with_parent
 
-PR_SET_PDEATHSIG = 1
+__all__ = ["allow_processor_time", "confine"]
+
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
@@ -50,13 +50,6 @@ def _prctl(option: int, argument: object, last: object = 0) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, argument, last, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl {option}")
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when the thread that made it ends; if it has already, exit."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def confine(*, memory: int, parent: int) -> None:

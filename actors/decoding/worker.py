@@ -11,7 +11,9 @@ import socket
 import sys
 from typing import BinaryIO
 
-from .confinement import allow_processor_time, confine, die_with_parent
+from actors.parentage import die_with_parent
+
+from .confinement import allow_processor_time, confine
 from .conversion import convert
 from .errors import DecoderFailed, DecodingError
 from .jobs import Converted

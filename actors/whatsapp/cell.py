@@ -5,7 +5,6 @@ forwards the journals; one writes log lines; and each client has one, which sits
 its parent does or closes a socket, always by os._exit: threads inside Go cannot be ended.
 """
 
-import ctypes
 import json
 import os
 import queue
@@ -20,6 +19,8 @@ from typing import NoReturn
 
 from attrs import asdict, frozen
 
+from actors.parentage import die_with_parent
+
 from .binding import BadCall, Library
 from .control import BadRequest, Refusal, Start, decode_call
 from .forwarder import Forwarder
@@ -29,8 +30,6 @@ from .journal import Journal, JournalBusy
 from .mapgate import MapGate
 
 __all__ = ["CellArguments", "main"]
-
-PR_SET_PDEATHSIG = 1
 
 
 @frozen
@@ -201,14 +200,6 @@ class Cell:
             "starts": self._starts,
         }
         return json.dumps(found).encode()
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when the thread that made it ends; if it has already, exit."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def main() -> NoReturn:

@@ -364,7 +364,7 @@ async def test_no_cell_outlives_a_gateway_that_was_killed(tmp_path: Path, stoppe
 
 
 async def test_a_cell_whose_parent_is_gone_before_it_looks_ends_at_once(tmp_path: Path) -> None:
-    program = "import sys; sys.argv[1:] = ['{}']; from actors.whatsapp.cell import die_with_parent; "
+    program = "import sys; sys.argv[1:] = ['{}']; from actors.parentage import die_with_parent; "
     done = subprocess.run(  # noqa: ASYNC221
         [sys.executable, "-c", program + "die_with_parent(1 << 22); print('lives')"],
         check=True,

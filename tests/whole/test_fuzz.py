@@ -280,7 +280,9 @@ async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing
 ) -> None:
     await wa.phone(CUSTOMER)
     sessions = await paired(gw, 3)
-    before = (await gw.call("GET", "/api/events?events=session.status&limit=500"))["events"]
+    for session in sessions:
+        await until(partial(last_told, gw, session, "connected"), f"{session.id}'s connection is in the log")
+    before = await status_events(gw)
     load = Load(gw, wa, sessions)
     async with trio.open_nursery() as nursery:
         for session in sessions:
@@ -306,5 +308,16 @@ async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing
         assert (inbound.silent, inbound.told) == (set(), set())
     assert set(load.answers) <= {200, 429, 503}
     # Not one session changed its state.
-    after = (await gw.call("GET", "/api/events?events=session.status&limit=500"))["events"]
-    assert after == before
+    assert await status_events(gw) == before
+
+
+async def status_events(gw: Gateway, session: Session | None = None) -> list[Json]:
+    """What the log says of a session's states, or of all sessions', from the beginning."""
+    one = "" if session is None else f"&sessions={session.id}"
+    found: list[Json] = (await gw.call("GET", f"/api/events?events=session.status&limit=500{one}"))["events"]
+    return found
+
+
+async def last_told(gw: Gateway, session: Session, status: str) -> bool:
+    events = await status_events(gw, session)
+    return bool(events) and events[-1]["data"]["status"] == status
