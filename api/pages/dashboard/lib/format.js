@@ -1,0 +1,48 @@
+/** Figures and times as the language writes them. */
+
+import { language } from "./words.js";
+
+const STEPS = [
+  ["second", 60],
+  ["minute", 60],
+  ["hour", 24],
+  ["day", 30],
+  ["month", 12],
+  ["year", Infinity],
+];
+
+/** A moment: today's time, or date and time. */
+export function time(iso) {
+  if (!iso) return "–";
+  const at = new Date(iso);
+  const today = at.toDateString() === new Date().toDateString();
+  const shape = today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" };
+  return new Intl.DateTimeFormat(language(), shape).format(at);
+}
+
+/** How long ago, or until when, in one unit: "3 minutes ago". */
+export function ago(iso, now = Date.now()) {
+  if (!iso) return "–";
+  let rest = Math.round((new Date(iso) - now) / 1000);
+  for (const [unit, size] of STEPS) {
+    if (Math.abs(rest) < size) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(rest, unit);
+    rest = Math.round(rest / size);
+  }
+}
+
+/** 12.3 MB. */
+export function bytes(count) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  const step = count < 1000 ? 0 : Math.min(Math.floor(Math.log10(count) / 3), units.length - 1);
+  const shape = { style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: step ? 1 : 0 };
+  return new Intl.NumberFormat(language(), shape).format(count / 1000 ** step);
+}
+
+export const count = (number) => new Intl.NumberFormat(language()).format(number);
+
+/** 350 ms, 2.4 s, 3 min. */
+export function duration(ms) {
+  const [value, unit] = ms < 1000 ? [ms, "millisecond"] : ms < 60000 ? [ms / 1000, "second"] : [ms / 60000, "minute"];
+  const shape = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 && ms >= 1000 ? 1 : 0 };
+  return new Intl.NumberFormat(language(), shape).format(value);
+}
