@@ -30,8 +30,8 @@ export function Form({ onSubmit, submit, kind = "main", children, actions = null
       setBusy(false);
     }
   };
-  const wrong = Object.fromEntries((problem?.errors ?? []).map(({ path, message }) => [path, message]));
-  const elsewhere = problem && !problem.errors.some(({ path }) => named.includes(path));
+  const wrong = Object.fromEntries((problem?.errors ?? []).map((error) => aboutField(error, named)));
+  const elsewhere = problem && !Object.keys(wrong).some((name) => named.includes(name));
   return html`<form class="form" onSubmit=${send} novalidate>
     <${Wrong.Provider} value=${wrong}>${children}<//>
     ${elsewhere && html`<p class="wrong" role="alert">${problem.detail}</p>`}
@@ -39,11 +39,18 @@ export function Form({ onSubmit, submit, kind = "main", children, actions = null
   </form>`;
 }
 
+/** The field that an error is about, and what it says: what is wrong with `headers.x` stands at `headers`. */
+function aboutField({ path, message }, named) {
+  const whole = named.find((name) => name && (path.startsWith(`${name}.`) || path.startsWith(`${name}[`)));
+  return named.includes(path) || !whole ? [path, message] : [whole, `${path}: ${message}`];
+}
+
 function valuesOf(form) {
   const found = {};
   for (const each of form.elements) {
     if (!each.name || each.disabled) continue;
-    if (each.type === "checkbox") found[each.name] = each.checked;
+    if (each.type === "checkbox" && each.hasAttribute("value")) found[each.name] = [...(found[each.name] ?? []), ...(each.checked ? [each.value] : [])];
+    else if (each.type === "checkbox") found[each.name] = each.checked;
     else if (each.type === "radio") found[each.name] = each.checked ? each.value : (found[each.name] ?? null);
     else if (each.type === "number") found[each.name] = each.value === "" ? null : Number(each.value);
     else if (each.type === "file") found[each.name] = each.files[0] ?? null;
@@ -76,12 +83,12 @@ export function Field({ label, hint = null, name, rows = null, ...rest }) {
   return html`<${Around} id=${id} label=${label} hint=${hint} wrong=${wrong}>${input}<//>`;
 }
 
-/** One of some: [[value, title], …]. */
-export function Select({ label, hint = null, name, options, value, ...rest }) {
+/** One of some: [[value, title], …]. With `value` it is the page's to keep, with `initial` the form's. */
+export function Select({ label, hint = null, name, options, value, initial, ...rest }) {
   const { id, wrong, about } = useField(name);
   return html`<${Around} id=${id} label=${label} hint=${hint} wrong=${wrong}>
     <select id=${id} name=${name} value=${value} ...${about} ...${rest}>
-      ${options.map(([each, title]) => html`<option value=${each} selected=${each === value}>${title}</option>`)}
+      ${options.map(([each, title]) => html`<option value=${each} selected=${each === (value ?? initial)}>${title}</option>`)}
     </select>
   <//>`;
 }
@@ -93,4 +100,16 @@ export function Switch({ label, hint = null, name, ...rest }) {
     <input id=${id} name=${name} type="checkbox" ...${about} ...${rest} /><label for=${id}>${label}</label>
     <p class=${wrong ? "wrong" : "hint"} id="${id}-about">${wrong ?? hint}</p>
   </div>`;
+}
+
+/** Any of some: [[value, title], …]. The form has a list of those that are ticked. */
+export function Checks({ label, hint = null, name, options, initial = [] }) {
+  const { id, wrong, about } = useField(name);
+  return html`<fieldset class="field checks" ...${about}>
+    <legend>${label}</legend>
+    <div>
+      ${options.map(([each, title]) => html`<label><input type="checkbox" name=${name} value=${each} defaultChecked=${initial.includes(each)} />${title}</label>`)}
+    </div>
+    <p class=${wrong ? "wrong" : "hint"} id="${id}-about">${wrong ?? hint}</p>
+  </fieldset>`;
 }
