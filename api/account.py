@@ -7,7 +7,7 @@ from quart import Blueprint
 
 from actors.errors import SessionNotFound
 from actors.session.health import Health, HealthState, Trouble
-from api.access import Scope
+from api.caller import Scope
 from api.operation import At, operation
 from api.services import services
 from storage.rows import now
@@ -41,7 +41,7 @@ class HealthView:
 
 
 @operation(
-    routes, "GET", "/health", at=At.ON_SESSION, scope=Scope.READ, answers={200: HealthView}, tag="sessions"
+    routes, "GET", "/health", at=At.ON_SESSION, scope=Scope.STATUS, answers={200: HealthView}, tag="sessions"
 )
 async def health(session_id: str) -> HealthView:
     """What the account is kept from, and until when."""

@@ -9,7 +9,7 @@ from quart import Blueprint
 from actors import errors
 from actors.errors import SessionError
 from actors.session.messages import Send, Sent
-from api.access import Scope
+from api.caller import Scope
 from api.errors import problem_of
 from api.media_drafts import AlbumDraft
 from api.operation import Answer, operation

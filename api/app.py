@@ -40,9 +40,11 @@ from api import (
     reference,
     sending,
     sessions,
+    signin,
     sinks,
     socket,
     supervision,
+    users,
     webhooks,
 )
 from api.bulk import BulkConnection
@@ -89,9 +91,11 @@ _ROUTES = (
     reference,
     sending,
     sessions,
+    signin,
     sinks,
     socket,
     supervision,
+    users,
     webhooks,
 )
 
@@ -160,14 +164,15 @@ class App(QuartTrio):
         seconds = time.perf_counter() - started
         services.metrics.stats.http.count(method, route, status, seconds)
         log.info(
-            "request_handled method=%s path=%s status=%d code=%s ms=%.1f request=%s key=%s",
+            "request_handled method=%s path=%s status=%d code=%s ms=%.1f request=%s %s=%s",
             method if method.isalpha() and len(method) < 10 else "?",
             route,
             status,
             notes.code or "-",
             seconds * 1000,
             notes.request_id,
-            notes.key_prefix or "-",
+            notes.kind or "key",
+            notes.label or "-",
         )
 
 

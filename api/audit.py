@@ -1,4 +1,4 @@
-"""The audit record: what was done to the gateway, by whose key and from where, and how it came out."""
+"""The audit record: what was done to the gateway, with which key or by whom, from where, how it came out."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -8,7 +8,8 @@ from typing import Any
 import trio
 from attrs import define
 
-from api.access import client_address
+from api.access import caller, client_address
+from api.caller import Caller, CallerKind
 from api.errors import problem_of
 from api.services import services
 from api.trace import trace
@@ -36,7 +37,7 @@ class Act:
 async def recorded(action: str, target: str | None = None, **detail: Any) -> AsyncIterator[Act]:
     """Record what is done in this block, whatever becomes of it, before its request is answered.
 
-    The key must have been admitted. Raises what the block raises; after one that went well also what the
+    Its caller must have been admitted. Raises what the block raises; after one that went well also what the
     writer raises, when the act was done and could only be logged.
     """
     act = Act(target, detail)
@@ -60,27 +61,35 @@ async def _record_at_last(action: str, act: Act, outcome: str) -> None:
 
 
 async def _record(action: str, act: Act, outcome: str) -> None:
-    notes = trace()
-    assert notes.key is not None
+    who, request_id = caller(), trace().request_id
     entry = AuditEntry(
         id=new_id("aud"),
-        key_id=notes.key.id,
-        key_prefix=notes.key.prefix,
+        **_named(who),
         address=client_address(),
-        request_id=notes.request_id,
+        request_id=request_id,
         action=action,
         target=act.target and act.target[:200],
         outcome=outcome,
         detail=act.detail,
     )
     log.info(
-        "act_done action=%s target=%s outcome=%s key=%s request=%s",
+        "act_done action=%s target=%s outcome=%s %s=%s request=%s",
         action,
         act.target or "-",
         outcome,
-        notes.key.prefix,
-        notes.request_id,
+        who.kind,
+        who.label,
+        request_id,
     )
     # Shielded: who goes away now must not go unrecorded. The call has its own time-out.
     with trio.CancelScope(shield=True):
         await services().writer.call(Insert(entry))
+
+
+def _named(who: Caller) -> dict[str, Any]:
+    """The columns that say who it was."""
+    match who.kind:
+        case CallerKind.KEY:
+            return {"key_id": who.id, "key_prefix": who.label}
+        case CallerKind.USER:
+            return {"user_id": who.id, "user_name": who.label}

@@ -5,7 +5,7 @@ from datetime import datetime
 from attrs import frozen
 from quart import Blueprint
 
-from api.access import Scope
+from api.caller import Scope
 from api.fields import DEFAULT_LIMIT, Limit, Names
 from api.operation import At, operation
 from api.services import services
@@ -31,19 +31,31 @@ class KeyUsedView:
 
 
 @frozen(kw_only=True)
+class ActingUserView:
+    """Who it was; they may be gone since."""
+
+    id: str
+    name: str
+    """As it was then."""
+
+
+@frozen(kw_only=True)
 class EntryView:
     """Something that was done to the gateway."""
 
     id: str
     at: datetime
     """When it was over."""
-    key: KeyUsedView
+    key: KeyUsedView | None
+    """Null: a user did it."""
+    user: ActingUserView | None
+    """Null: it was done with a key."""
     address: str | None
     """At the other end of the connection."""
     action: str
     """Such as `session.stop`."""
     target: str | None
-    """The id of a session, key or webhook, or a path in the supervision tree."""
+    """The id of a session, key, user or webhook, or a path in the supervision tree."""
     outcome: str
     """`ok`, `client_gone`, or the code of the problem that was the answer."""
     detail: Json
@@ -58,7 +70,7 @@ class EntriesView:
 
 
 @operation(
-    routes, "GET", "/audit", at=At.GATEWAY, scope=Scope.ADMIN, query=_Listing, answers={200: EntriesView}
+    routes, "GET", "/audit", at=At.GATEWAY, scope=Scope.OPERATE, query=_Listing, answers={200: EntriesView}
 )
 async def listing(query: _Listing) -> EntriesView:
     """What was done, newest first, a page at a time."""
@@ -72,7 +84,8 @@ def _view(entry: AuditEntry) -> EntryView:
     return EntryView(
         id=entry.id,
         at=entry.at,
-        key=KeyUsedView(id=entry.key_id, prefix=entry.key_prefix),
+        key=None if entry.key_id is None else KeyUsedView(id=entry.key_id, prefix=entry.key_prefix or ""),
+        user=None if entry.user_id is None else ActingUserView(id=entry.user_id, name=entry.user_name or ""),
         address=entry.address,
         action=entry.action,
         target=entry.target,

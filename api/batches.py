@@ -5,7 +5,7 @@ from datetime import datetime
 from attrs import frozen
 from quart import Blueprint
 
-from api.access import Scope
+from api.caller import Scope
 from api.fields import DEFAULT_LIMIT, Limit
 from api.operation import operation
 from api.queue import cancel_all, queue_changed

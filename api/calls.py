@@ -6,7 +6,7 @@ from quart import Blueprint
 from actors.session.calls import rejected
 from actors.session.keys import phone_first
 from actors.whatsapp.client import Client
-from api.access import Scope
+from api.caller import Scope
 from api.fields import Address
 from api.operation import impossible, operation
 from api.performing import PERFORMING, jid_of, perform

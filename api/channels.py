@@ -16,7 +16,7 @@ from actors.whatsapp import channels as wa
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.newsletter import Channel, Post
-from api.access import Scope
+from api.caller import Scope
 from api.checks import is_jid
 from api.fields import DEFAULT_LIMIT, Emoji, Limit, Name, Paragraph, ServerId, ServerIds
 from api.operation import impossible, operation

@@ -14,7 +14,7 @@ from actors.session.keys import Key
 from actors.whatsapp import administration, people
 from actors.whatsapp.client import Client
 from actors.whatsapp.people import ChatSettings
-from api.access import Scope
+from api.caller import Scope
 from api.fields import DEFAULT_LIMIT, Limit, Timer
 from api.messages import MessagesPage, MessageView, message_view
 from api.operation import impossible, operation

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from actors import passwords
 from actors.session.content import KINDS
 from actors.whatsapp.jid import phone_jid
 from api.fields import (
@@ -52,6 +53,7 @@ from api.fields import (
     Network,
     Paragraph,
     Participants,
+    Password,
     Phone,
     ProfileName,
     ProxyUrl,
@@ -66,6 +68,7 @@ from api.fields import (
     Timer,
     Typing,
     Upload,
+    UserName,
     Wait,
     WebUrl,
 )
@@ -74,6 +77,7 @@ T = TypeVar("T")
 
 _PHONE = re.compile(r"[1-9][0-9]{4,14}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_USER_NAME = re.compile(r"[A-Za-z0-9._+@-]{1,64}")
 EVENTS = frozenset(
     {
         "messages.upsert",
@@ -173,6 +177,18 @@ def is_phone(value: str) -> bool:
 def is_session_id(value: str) -> bool:
     """Whether a session could have this id."""
     return _SESSION_ID.fullmatch(value) is not None
+
+
+def _user_name(value: Any) -> UserName:
+    if _USER_NAME.fullmatch(text(value)) is None:
+        raise MismatchError("expected 1 to 64 letters, digits, '.', '_', '-', '+' and '@'")
+    return UserName(value)
+
+
+def _password(value: Any) -> Password:
+    if not passwords.LEAST <= len(text(value)) <= passwords.MOST:
+        raise MismatchError(f"expected {passwords.LEAST} to {passwords.MOST} characters")
+    return Password(value)
 
 
 def integer(value: Any, low: int, high: int) -> int:
@@ -545,6 +561,8 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     Name: _name,
     Reference: _reference,
     SessionId: _session_id,
+    UserName: _user_name,
+    Password: _password,
     Phone: _phone,
     Address: _address,
     MessageId: _message_id,

@@ -13,7 +13,7 @@ from actors.whatsapp import people
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from actors.whatsapp.jid import LID, number_of, phone_jid
-from api.access import Scope
+from api.caller import Scope
 from api.checks import MismatchError, is_jid, is_phone
 from api.constraints import sized
 from api.fields import DEFAULT_LIMIT, Flag, Limit, Phone

@@ -41,8 +41,8 @@ class _Row:
     headers: Mapping[str, str] = field(factory=dict)
 
 
-def _unauthorised(code: str, detail: str) -> _Row:
-    return _Row(401, code, "Not authenticated", detail, headers={"www-authenticate": "ApiKey"})
+def _unauthorised(code: str, detail: str, scheme: str = "ApiKey") -> _Row:
+    return _Row(401, code, "Not authenticated", detail, headers={"www-authenticate": scheme})
 
 
 _UNKNOWN_EFFECT = "What was asked may or may not have had its effect."
@@ -101,14 +101,24 @@ _TABLE: dict[type[Exception], _Row] = {
     UrlForbidden: _Row(
         422, "url_forbidden", "This URL may not be requested", "The URL may not be requested: {reason}."
     ),
-    # The key
-    refusals.KeyMissing: _unauthorised("key_missing", "Send an API key in the header x-api-key."),
+    # Who calls
+    refusals.KeyMissing: _unauthorised("key_missing", "Send an API key in the header x-api-key, or sign in."),
     refusals.KeyInvalid: _unauthorised("key_invalid", "This API key is not known."),
     refusals.KeyExpired: _unauthorised("key_expired", "This API key has expired."),
     refusals.KeyRevoked: _unauthorised("key_revoked", "This API key was revoked or rotated."),
-    refusals.ScopeDenied: _Row(403, "scope_denied", "The key does not allow this", "{detail}"),
+    refusals.SignInExpired: _unauthorised("sign_in_expired", "Sign in again.", "Cookie"),
+    refusals.SignInFailed: _unauthorised("sign_in_failed", "Name and password do not fit.", "Cookie"),
+    refusals.TooManyTries: _Row(
+        429, "too_many_tries", "Too many tries", "Too many tries to sign in have failed. Wait a little."
+    ),
+    refusals.CsrfDenied: _Row(403, "csrf_denied", "Not from a page of the gateway", "{detail}"),
+    refusals.ScopeDenied: _Row(403, "scope_denied", "Not allowed", "{detail}"),
     refusals.AddressDenied: _Row(
         403, "ip_denied", "The key does not allow this", "This API key may not be used from your address."
+    ),
+    refusals.UserExists: _Row(409, "user_exists", "Conflict", "There is a user with this name."),
+    refusals.LastAdmin: _Row(
+        409, "last_admin", "The last admin", "Somebody has to be admin: make another one first."
     ),
     # The session
     session.SessionNotFound: _NO_SESSION,
@@ -248,7 +258,7 @@ _TABLE: dict[type[Exception], _Row] = {
         429,
         "too_many_listeners",
         "Too many listeners",
-        "{limit} WebSockets of this key listen already.",
+        "{limit} WebSockets of this key or user listen already.",
         _BUSY,
     ),
     refusals.NotReady: _Row(503, "not_ready", "Not ready", "{reason}", _COMES_BACK),

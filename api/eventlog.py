@@ -69,14 +69,14 @@ async def page_after(position: int, selection: Selection, limit: int) -> Stretch
     )
 
 
-def chosen_sessions(own: str | None, asked: Collection[str] | None) -> frozenset[str] | None:
-    """The sessions whose events a key may see, of those it asks for; `own` is a session key's.
+def chosen_sessions(own: frozenset[str] | None, asked: Collection[str] | None) -> frozenset[str] | None:
+    """The sessions whose events a caller may see, of those it asks for; `own` are its own, None: all.
 
-    Raises SessionNotFound for what cannot be a session's id, or is another's than the key's.
+    Raises SessionNotFound for what cannot be a session's id, or is none of its own.
     """
     if asked is None:
-        return None if own is None else frozenset({own})
+        return own
     for name in asked:
-        if not is_session_id(name) or (own is not None and name != own):
+        if not is_session_id(name) or (own is not None and name not in own):
             raise SessionNotFound(session_id=name[:64])
     return frozenset(asked)

@@ -9,8 +9,8 @@ from quart import Blueprint, Response
 
 from actors.envelope import cursor_of, envelope
 from actors.hub import Listener, Subscribe, Unsubscribe
-from api.access import Scope
 from api.answers import answer
+from api.caller import Scope
 from api.eventlog import Selection, chosen_sessions, page_after, position_after
 from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
 from api.operation import operation
@@ -67,9 +67,9 @@ class EventsView:
     answers={200: EventsView},
     errors=(ValidationFailed, EventsExpired),
 )
-async def listing(session_id: str | None, query: _Query) -> Response:
+async def listing(sessions: frozenset[str] | None, query: _Query) -> Response:
     """Events past `after`; without any, those that come within `wait` seconds."""
-    selection = Selection(sessions=chosen_sessions(session_id, query.sessions), events=query.events)
+    selection = Selection(sessions=chosen_sessions(sessions, query.sessions), events=query.events)
     position = await position_after(query.after, selection.sessions)
     found = await page_after(position, selection, query.limit)
     if not found.events and query.wait:

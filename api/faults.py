@@ -11,9 +11,10 @@ from attrs import frozen
 from quart import Blueprint, Response
 
 from actors.session.actor import SessionActor
-from api.access import Scope, admit
+from api.access import admit
 from api.answers import answer
 from api.bodies import body_as
+from api.caller import Scope
 from api.fields import Count
 from api.refusals import NoSuchRoute
 from api.services import services

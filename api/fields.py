@@ -12,6 +12,10 @@ Reference = NewType("Reference", str)
 """A caller's own reference: 1 to 255 printable characters."""
 SessionId = NewType("SessionId", str)
 """1 to 64 letters, digits, `-` and `_`."""
+UserName = NewType("UserName", str)
+"""What a user signs in as: 1 to 64 letters, digits, `.`, `_`, `-`, `+` and `@`."""
+Password = NewType("Password", str)
+"""A new password: 10 to 256 characters."""
 Phone = NewType("Phone", str)
 """A number in international form: 5 to 15 digits with country code, nothing else."""
 Address = NewType("Address", str)

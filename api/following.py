@@ -1,8 +1,8 @@
 """A WebSocket on which the gateway tells and the client listens: who may, and what ends it.
 
-The key comes in the handshake or in the first message. From then on three things are watched while the teller
-sends: what the client says (its close and its pongs come behind it), whether the key is still good, and
-whether the server stops.
+A key or a cookie comes in the handshake, or a key in the first message. From then on three things are watched
+while the teller sends: what the client says (its close and its pongs come behind it), whether the key or
+sign-in is still good, and whether the server stops.
 """
 
 import logging
@@ -14,23 +14,22 @@ from attrs import define, field, frozen
 from quart import websocket
 
 from actors.errors import SessionError
-from api.access import Scope, check_key, client_address, key_for
+from api.access import admit, admit_again, caller, client_address, key_for, shows_who
 from api.bodies import parse_json
+from api.caller import Caller, Scope
 from api.converter import structure
 from api.errors import problem_of
-from api.refusals import KeyMissing, Refusal
-from api.services import services
+from api.refusals import KeyMissing, Refusal, ScopeDenied
 from api.trace import trace
 from runtime import SupervisionError
 from storage.errors import StorageError
-from storage.rows import Key, now
 
 log = logging.getLogger("api.following")
 
 HELLO_WAIT = 5.0  # seconds for the first message when the handshake had no key
-KEY_CHECK = 30.0  # seconds between two looks whether the key is still good
+CHECK = 30.0  # seconds between two looks whether the key or sign-in is still good
 
-# Close codes: RFC 6455's, and 4401 for a key that is refused.
+# Close codes: RFC 6455's, and 4401 for a key or sign-in that is refused.
 GOING_AWAY, EXPIRED, FAILED, TOO_MUCH, UNAUTHORISED = 1001, 1008, 1011, 1013, 4401
 
 Ending = tuple[int, str]
@@ -46,7 +45,7 @@ class _Hello:
 class Teller(ABC):
     """What one client is told. The client's own close cancels it."""
 
-    key: Key
+    caller: Caller
 
     @abstractmethod
     async def tell(self) -> Ending:
@@ -57,17 +56,17 @@ class Teller(ABC):
         """The reason of the close when the server stops."""
 
 
-async def follow(scope: Scope, teller_for: Callable[[Key], Awaitable[Teller]]) -> None:
-    """Serve the WebSocket of this request: a teller for whoever has a key with `scope`.
+async def follow(scope: Scope, teller_for: Callable[[Caller], Awaitable[Teller]]) -> None:
+    """Serve the WebSocket of this request: a teller for whoever may do what needs `scope`.
 
     Refused before the handshake ends, a client gets the problem document; after it, a close with its code.
     """
-    given = websocket.headers.get("x-api-key")
-    teller = None if given is None else await teller_for(await key_for(given, scope, client_address()))
+    teller = await teller_for(await admit(scope)) if shows_who() else None
     await websocket.accept()
     try:
         if teller is None:
-            teller = await teller_for(await key_for(await _first_message(), scope, client_address()))
+            await key_for(await _first_message(), scope, client_address())
+            teller = await teller_for(caller())
         code, reason = await _Watched(teller, scope).run()
     except (Refusal, SessionError, StorageError, SupervisionError) as error:
         code, reason = _ending_of(error)
@@ -108,7 +107,7 @@ class _Watched:
 
     async def run(self) -> Ending:
         async with trio.open_nursery() as nursery:
-            for watch in (self._drain, self._watch_key, self._watch_server):
+            for watch in (self._drain, self._watch_caller, self._watch_server):
                 nursery.start_soon(watch, nursery.cancel_scope)
             try:
                 self.ending = await self.teller.tell()
@@ -122,17 +121,18 @@ class _Watched:
         while True:
             await websocket.receive()
 
-    async def _watch_key(self, scope: trio.CancelScope) -> None:
-        key = self.teller.key
+    async def _watch_caller(self, scope: trio.CancelScope) -> None:
+        admitted = self.teller.caller
         while True:
-            await trio.sleep(KEY_CHECK)
+            await trio.sleep(CHECK)
             try:
-                stored = await services().reads.key(key.id)
-                check_key(stored, scope=self.scope, address=client_address(), at=now())
+                again = await admit_again(admitted, self.scope)
+                if not again.sees_all_of(admitted):
+                    raise ScopeDenied("Some of these sessions are no longer for you.")
             except Refusal as refusal:
                 return self._end(scope, UNAUTHORISED, problem_of(refusal).code)
             except StorageError:
-                log.debug("key_not_checked key=%s", key.prefix)  # next time
+                log.debug("caller_not_checked %s=%s", admitted.kind, admitted.label)  # next time
 
     async def _watch_server(self, scope: trio.CancelScope) -> None:
         await websocket.scope["state"]["closing"].wait()

@@ -14,7 +14,7 @@ from actors.session.keys import phone_first
 from actors.whatsapp import administration
 from actors.whatsapp.client import Client
 from actors.whatsapp.groups import Group
-from api.access import Scope
+from api.caller import Scope
 from api.fields import Description, Participants, Subject, Timer
 from api.operation import impossible, operation
 from api.participants import (

@@ -13,7 +13,7 @@ from actors.whatsapp import administration
 from actors.whatsapp.client import Client
 from actors.whatsapp.groups import Group
 from actors.whatsapp.jid import number_of
-from api.access import Scope
+from api.caller import Scope
 from api.fields import Invite
 from api.groups import GroupView, group_view
 from api.operation import impossible, operation

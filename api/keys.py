@@ -11,8 +11,9 @@ from quart import Blueprint
 from actors.apikeys import MintedKey, mint
 from actors.directory import SESSION_SCOPES
 from actors.errors import SessionNotFound
-from api.access import Scope
+from api.access import caller
 from api.audit import recorded
+from api.caller import GATEWAY_SCOPES, CallerKind, Scope
 from api.checks import MismatchError
 from api.constraints import sized
 from api.converter import camel
@@ -20,11 +21,12 @@ from api.fields import NO_GRACE, Name, Network, Seconds, SessionId
 from api.operation import Answer, At, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services
-from api.trace import trace
 from storage.rows import Json, Key, now
 from storage.writes import Insert, Update
 
 routes = Blueprint("keys", __name__)
+
+_NOT_A_SESSIONS = "a session's key cannot have the scopes admin and operate"
 
 
 @frozen(kw_only=True)
@@ -41,14 +43,14 @@ class NewKey:
     def __attrs_post_init__(self) -> None:
         if self.scopes is not None and not self.scopes:
             raise MismatchError("expected at least one scope", path="scopes")
-        if self.session_id is not None and Scope.ADMIN in (self.scopes or ()):
-            raise MismatchError("a session's key cannot have the scope admin", path="scopes")
+        if self.session_id is not None and not GATEWAY_SCOPES.isdisjoint(self.scopes or ()):
+            raise MismatchError(_NOT_A_SESSIONS, path="scopes")
         if self.expires_at is not None and self.expires_at <= now():
             raise MismatchError("lies in the past", path="expiresAt")
 
     @classmethod
     def constraints(cls) -> Iterator[Json]:
-        own = {"items": {"enum": [str(each) for each in Scope if each is not Scope.ADMIN]}}
+        own = {"items": {"enum": [str(each) for each in Scope if each not in GATEWAY_SCOPES]}}
         yield sized("scopes", 1)
         yield {"anyOf": [{"properties": {"sessionId": {"type": "null"}}}, {"properties": {"scopes": own}}]}
 
@@ -149,8 +151,8 @@ async def change(key_id: str, body: dict[str, Any]) -> ApiKeyView:
     """Change what is named; null sets back to the default."""
     key = await _stored(key_id)
     scopes = body.get("scopes") or (SESSION_SCOPES if key.session_id is not None else (Scope.ADMIN,))
-    if key.session_id is not None and Scope.ADMIN in scopes:
-        raise ValidationFailed((FieldError("scopes", "a session's key cannot have the scope admin"),))
+    if key.session_id is not None and not GATEWAY_SCOPES.isdisjoint(scopes):
+        raise ValidationFailed((FieldError("scopes", _NOT_A_SESSIONS),))
     defaults = {"name": key.name, "scopes": tuple(map(str, scopes)), "allowed_ips": (), "expires_at": None}
     changes = {name: defaults[name] if new is None else new for name, new in body.items()}
     if "scopes" in changes:
@@ -205,9 +207,9 @@ async def rotate(key_id: str, body: KeyRotation) -> Answer:
 )
 async def rotate_own(session_id: str, body: KeyRotation) -> Answer:
     """Rotate a session's key: the calling one, or for an admin the oldest that is still good."""
-    caller = trace().key
-    if caller is not None and caller.session_id is not None:
-        return await _rotated(caller, body)
+    who = caller()
+    if who.kind is CallerKind.KEY and who.sessions is not None:
+        return await _rotated(await _stored(who.id), body)
     for key in await services().reads.keys(session_id=session_id):
         if key.revoked_at is None:
             return await _rotated(key, body)

@@ -2,7 +2,7 @@
 
 from quart import Blueprint
 
-from api.access import Scope
+from api.caller import Scope
 from api.operation import impossible
 
 routes = Blueprint("labels", __name__)

@@ -9,8 +9,8 @@ from quart import Blueprint
 
 from actors.errors import AlreadyRunning
 from actors.session.messages import GetStatus, Logout, RestartClient, SessionStatus, Start, Stop
-from api.access import Scope
 from api.audit import recorded
+from api.caller import Scope
 from api.fields import DEFAULT_LIMIT, Limit
 from api.operation import At, operation
 from api.services import services
@@ -122,13 +122,13 @@ async def logout(session_id: str) -> SessionStatusView:
         return await _asked(session_id, Logout())
 
 
-@_life("GET", "/status", scope=Scope.READ, answers={200: SessionStatusView})
+@_life("GET", "/status", scope=Scope.STATUS, answers={200: SessionStatusView})
 async def status(session_id: str) -> SessionStatusView:
     """How the session is now, asked of its actor."""
     return await _status(session_id)
 
 
-@_life("GET", "/me", scope=Scope.READ, answers={200: AccountView})
+@_life("GET", "/me", scope=Scope.STATUS, answers={200: AccountView})
 async def me(session_id: str) -> AccountView:
     """The account that the session is linked to, as far as that is known here."""
     now = await _actor_status(session_id)
@@ -138,7 +138,7 @@ async def me(session_id: str) -> AccountView:
 @_life(
     "GET",
     "/timeline",
-    scope=Scope.READ,
+    scope=Scope.STATUS,
     query=TimelineQuery,
     answers={200: TimelineView},
 )

@@ -1,4 +1,4 @@
-"""How many WebSockets of each key listen to the log, and that they are not too many."""
+"""How many WebSockets of each key and user listen to the log, and that they are not too many."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,29 +11,29 @@ from api.refusals import TooManyListeners
 
 @define(eq=False)
 class Listeners:
-    """At most `per_key` at once of any key."""
+    """At most `per_caller` at once of any key or user, by their ids."""
 
-    per_key: int = 100
+    per_caller: int = 100
     _open: Counter[str] = field(init=False, factory=Counter)
 
     @property
     def count(self) -> int:
-        """Those that listen now, of all keys."""
+        """Those that listen now, of everybody."""
         return self._open.total()
 
-    def check(self, key_id: str) -> None:
+    def check(self, caller_id: str) -> None:
         """Raises TooManyListeners where there is no room for one more."""
-        if self._open[key_id] >= self.per_key:
-            raise TooManyListeners(self.per_key)
+        if self._open[caller_id] >= self.per_caller:
+            raise TooManyListeners(self.per_caller)
 
     @contextmanager
-    def one_more(self, key_id: str) -> Iterator[None]:
+    def one_more(self, caller_id: str) -> Iterator[None]:
         """Count one while the block lasts. Raises TooManyListeners."""
-        self.check(key_id)
-        self._open[key_id] += 1
+        self.check(caller_id)
+        self._open[caller_id] += 1
         try:
             yield
         finally:
-            self._open[key_id] -= 1
-            if not self._open[key_id]:
-                del self._open[key_id]
+            self._open[caller_id] -= 1
+            if not self._open[caller_id]:
+                del self._open[caller_id]

@@ -10,8 +10,9 @@ from attrs import frozen
 from quart import Blueprint, Response, request
 
 from actors.session.messages import GetQr, Qr
-from api.access import Scope, admit
+from api.access import admit
 from api.bodies import body_as
+from api.caller import Scope
 from api.checks import MismatchError
 from api.fields import MessageText, SessionId
 from api.refusals import NoSuchRoute, NotReady, UpstreamRefused

@@ -15,7 +15,7 @@ from actors.media.errors import MediaFetchFailed, MediaTooLarge, MediaTypeUnsupp
 from actors.media.intake import FromBytes, FromUrl
 from actors.session.messages import Perform
 from actors.whatsapp.client import Client
-from api.access import Scope
+from api.caller import Scope
 from api.checks import MismatchError
 from api.constraints import exactly_one
 from api.fields import DEFAULT_LIMIT, Base64, FileName, Limit, MimeType, Upload, WebUrl
@@ -124,7 +124,7 @@ async def store(session_id: str, body: _NewFile) -> FileView:
     return file_view(await services().intake.keep(session_id, source, file_name=name, mime_type=kind))
 
 
-@operation(routes, "GET", "/media", scope=Scope.MEDIA, query=_Listing, answers={200: FilesPage})
+@operation(routes, "GET", "/media", scope=Scope.FILES, query=_Listing, answers={200: FilesPage})
 async def listing(session_id: str, query: _Listing) -> FilesPage:
     """A session's files, newest first, a page at a time."""
     page = await services().media.listing(session_id, cursor=query.cursor, limit=query.limit)
@@ -132,7 +132,7 @@ async def listing(session_id: str, query: _Listing) -> FilesPage:
 
 
 @operation(
-    routes, "GET", "/media/<media_id>", scope=Scope.MEDIA, answers={200: FileView}, errors=(MediaNotFound,)
+    routes, "GET", "/media/<media_id>", scope=Scope.FILES, answers={200: FileView}, errors=(MediaNotFound,)
 )
 async def get(session_id: str, media_id: str) -> FileView:
     """What is known of a file."""
@@ -143,7 +143,7 @@ async def get(session_id: str, media_id: str) -> FileView:
     routes,
     "GET",
     "/media/<media_id>/content",
-    scope=Scope.MEDIA,
+    scope=Scope.FILES,
     answers={200: ANY, 206: ANY, 304: None},
     errors=(MediaNotFound, RangeOutside),
 )

@@ -16,7 +16,7 @@ from actors.session.messages import MarkRead, Send
 from actors.whatsapp.client import Client
 from actors.whatsapp.events import ReceiptKind
 from actors.whatsapp.jid import PHONE
-from api.access import Scope
+from api.caller import Scope
 from api.constraints import some_of
 from api.converter import SOMETIMES
 from api.fields import (
@@ -111,10 +111,10 @@ class _Listing:
     answers={200: MessagesPage},
     errors=(InvalidJid,),
 )
-async def listing(session_id: str | None, query: _Listing) -> MessagesPage:
-    """Messages, newest first, a page at a time: a session's, or with an admin key that names none all."""
+async def listing(sessions: frozenset[str] | None, query: _Listing) -> MessagesPage:
+    """Messages, newest first, a page at a time: of a session, or of all that are the caller's."""
     page = await services().reads.messages(
-        session_id,
+        sessions,
         chat=_jid(query.chat),
         sender=_jid(query.from_),
         recipient=_recipients(query.to),

@@ -11,6 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from actors import errors as session
 from api import refusals
+from api.access import COOKIE
 from api.errors import problem_kind
 from api.examples import example
 from api.multipart import parts_expected, takes_file
@@ -30,8 +31,10 @@ _ANYWHERE: tuple[type[Exception], ...] = (
     refusals.KeyInvalid,
     refusals.KeyExpired,
     refusals.KeyRevoked,
+    refusals.SignInExpired,
     refusals.ScopeDenied,
     refusals.AddressDenied,
+    refusals.CsrfDenied,
     DatabaseUnavailable,
     MailboxFull,
 )
@@ -47,10 +50,12 @@ _WITH_PARTS = (refusals.NoSuchRoute, MethodNotAllowed)
 _ONCE_ONLY = (refusals.KeyReused, refusals.KeyInProgress, refusals.AnswerLost, refusals.ValidationFailed)
 
 _ABOUT = """
-A WhatsApp gateway for many numbers at once. Every call carries an API key in `x-api-key`. A session's own key
-acts on its session; a key of no session names one in the path or in `x-session-id`.
+A WhatsApp gateway for many numbers at once. Every call carries an API key in `x-api-key`, or the cookie of a
+browser in which somebody has signed in. A session's own key acts on its session; a key of no session names one
+in the path or in `x-session-id`. What changes something by the cookie needs the header `x-terzetto: 1`.
 
-Errors are problem documents (RFC 9457): go by `code`. Whatever changes something takes an `Idempotency-Key`.
+Errors are problem documents (RFC 9457): go by `code`. Whatever changes something takes an `Idempotency-Key`,
+unless it carries a password.
 """
 
 _PROBLEM: Json = {
@@ -96,13 +101,16 @@ def description(version: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Terzetto", "version": version, "description": _ABOUT.strip()},
         "servers": [{"url": "/"}],
-        "security": [{"apiKey": []}],
+        "security": [{"apiKey": []}, {"cookie": []}],
         "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in OPERATIONS)],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(schemas.components.items())),
             "responses": problems,
-            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
         },
     }
 
@@ -164,7 +172,7 @@ def _parameters(declared: Operation, rule: str, number: int, schemas: Schemas) -
     if len(declared.rules) > 1 and number == 0:
         told = "Which session, with a key of no session."
         yield {"name": "x-session-id", "in": "header", "description": told, "schema": {"type": "string"}}
-    if _once_only(declared):
+    if declared.once_only:
         yield {
             "name": "Idempotency-Key",
             "in": "header",
@@ -198,10 +206,6 @@ def _encoding(body: Any) -> Json:
     """What is no text is JSON in its part of a form."""
     names = sorted(name for name, text in parts_expected(body).items() if not text and name != "file")
     return {"encoding": {name: {"contentType": "application/json"} for name in names}}
-
-
-def _once_only(declared: Operation) -> bool:
-    return declared.method != "GET" and declared.lacks is None
 
 
 def _responses(declared: Operation, rule: str, schemas: Schemas) -> dict[str, Json]:
@@ -264,6 +268,6 @@ def _errors(declared: Operation, rule: str) -> Iterator[type[Exception]]:
         yield refusals.ValidationFailed
     if declared.body is not None:
         yield from _WITH_A_BODY
-    if _once_only(declared):
+    if declared.once_only:
         yield from _ONCE_ONLY
     yield from declared.errors

@@ -13,15 +13,15 @@ from typing import Any, NoReturn
 from attrs import field, frozen
 from quart import Blueprint, Response
 
-from api.access import Scope, admit, admit_across_sessions, admit_to_session
+from api.access import admit, admit_across_sessions, admit_to_session, caller
 from api.answers import answer, no_content
 from api.bodies import given_in_body, query_as
+from api.caller import Scope
 from api.converter import unstructure
 from api.idempotency import Derive, digest_of_request, given_key
 from api.multipart import body_or_form_as
 from api.refusals import NotPossible
 from api.services import services
-from api.trace import trace
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -51,9 +51,11 @@ class Operation:
     about: str
     """What it does, in a line; what else there is to say follows in paragraphs."""
     scope: Scope | None
-    """None: any good key."""
+    """None: any good key, and whoever has signed in."""
     across: bool
-    """With a key of no session that names none, it is about all sessions: `session_id` is None then."""
+    """Where none is named it is about all of the caller's sessions: the handler gets these, None: all."""
+    secret: bool
+    """Its body holds a password: nothing of it is kept, so it takes no Idempotency-Key."""
     body: Any
     """An attrs class, or a union of some told apart by `type`; one with a `file` may come as a form."""
     patch: bool
@@ -67,6 +69,11 @@ class Operation:
     tag: str
     lacks: str | None = None
     """Why it cannot be done: it is always answered with 501."""
+
+    @property
+    def once_only(self) -> bool:
+        """Whether it takes an Idempotency-Key."""
+        return self.method != "GET" and self.lacks is None and not self.secret
 
 
 @frozen
@@ -89,6 +96,7 @@ def operation(
     *,
     at: At = At.IN_SESSION,
     across: bool = False,
+    secret: bool = False,
     scope: Scope | None,
     body: Any = None,
     patch: bool = False,
@@ -100,8 +108,8 @@ def operation(
 ) -> Callable[[Handler], Handler]:
     """Declare a route. It honours Idempotency-Key unless it only reads; `derive` is for `Idempotency.once`.
 
-    Its handler gets, by name, the parts of the path, and as declared `session_id`, `body` (with `patch` a
-    dict of what was given) and `query`; it returns a view, an `Answer`, a Response or None.
+    Its handler gets, by name, the parts of the path, and as declared `session_id` or `sessions`, `body` (with
+    `patch` a dict of what was given) and `query`; it returns a view, an `Answer`, a Response or None.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -113,6 +121,7 @@ def operation(
             about=cleandoc(handler.__doc__ or ""),
             scope=scope,
             across=across,
+            secret=secret,
             body=body,
             patch=patch,
             query=query,
@@ -125,16 +134,16 @@ def operation(
         @wraps(handler)
         async def handle(session_id: str | None = None, **parts: Any) -> Response:
             if at is At.ROOT:
-                return _response(await handler(**parts), next(iter(answers)))
-            if at is At.GATEWAY:
+                pass
+            elif at is At.GATEWAY:
                 await admit(scope)
                 if session_id is not None:
                     parts["session_id"] = session_id
             elif across:
-                parts["session_id"] = await admit_across_sessions(scope or Scope.READ, session_id)
+                parts["sessions"] = await admit_across_sessions(scope or Scope.READ, session_id)
             else:
                 parts["session_id"] = await admit_to_session(scope or Scope.READ, session_id)
-            key = None if method == "GET" else given_key()
+            key = given_key() if declared.once_only else None
             digest = b"" if key is None else await digest_of_request()
             if query is not None:
                 parts["query"] = query_as(query)
@@ -146,9 +155,7 @@ def operation(
 
             if key is None:
                 return await execute()
-            key_used = trace().key
-            assert key_used is not None  # it was admitted
-            owner = str(parts.get("session_id") or key_used.id)
+            owner = _owner(parts.get("session_id"), parts.get("sessions"))
             return await services().idempotency.once(owner, key, digest, execute, derive)
 
         for path in declared.rules:
@@ -173,6 +180,7 @@ def impossible(
         about=summary,
         scope=scope,
         across=False,
+        secret=False,
         body=None,
         patch=False,
         query=None,
@@ -189,6 +197,13 @@ def impossible(
 
     for path in declared.rules:
         routes.add_url_rule(path, declared.name, refuse, methods=[method])
+
+
+def _owner(session_id: str | None, sessions: frozenset[str] | None) -> str:
+    """Whose an Idempotency-Key is: the session's, or else the caller's."""
+    if session_id is None and sessions is not None and len(sessions) == 1:
+        (session_id,) = sessions
+    return session_id or caller().id
 
 
 def _response(given: Any, status: int) -> Response:

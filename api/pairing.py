@@ -10,9 +10,9 @@ from quart import Blueprint, Response
 
 from actors.errors import AlreadyRunning, NoQr, PairingRefused
 from actors.session.messages import GetQr, PairWithCode, Qr
-from api.access import Scope
 from api.answers import answer
 from api.audit import recorded
+from api.caller import Scope
 from api.converter import unstructure
 from api.fields import Phone
 from api.operation import At, operation

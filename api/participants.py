@@ -18,7 +18,7 @@ from actors.whatsapp import administration
 from actors.whatsapp.client import Client
 from actors.whatsapp.groups import Member
 from actors.whatsapp.jid import number_of, phone_jid
-from api.access import Scope
+from api.caller import Scope
 from api.checks import is_jid
 from api.converter import SOMETIMES
 from api.fields import Participants

@@ -8,7 +8,7 @@ from quart import Blueprint
 from actors.errors import NoPushName
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
-from api.access import Scope
+from api.caller import Scope
 from api.fields import Address
 from api.operation import operation
 from api.performing import PERFORMING, jid_of, perform

@@ -10,8 +10,8 @@ from attrs import frozen
 from quart import Blueprint
 
 from actors.whatsapp import privacy as wa
-from api.access import Scope
 from api.bodies import not_null
+from api.caller import Scope
 from api.constraints import never_null
 from api.converter import camel
 from api.operation import operation

@@ -11,8 +11,8 @@ from actors.errors import PictureUnsuitable
 from actors.whatsapp import profile as wa
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
-from api.access import Scope
 from api.bodies import not_null
+from api.caller import Scope
 from api.constraints import never_null
 from api.fields import About, ProfileName, Timer
 from api.operation import impossible, operation

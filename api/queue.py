@@ -11,7 +11,7 @@ from quart import Blueprint
 from actors.errors import SessionNotFound
 from actors.session.messages import GetPace, QueueChanged, QueuePace
 from actors.session.queued import CANCELLED, give_up, put_off, reword, send_again
-from api.access import Scope
+from api.caller import Scope
 from api.draft import RANKS, Priority
 from api.fields import DEFAULT_LIMIT, Limit, MessageText
 from api.messages import MessageView, message_view

@@ -5,7 +5,7 @@ from datetime import datetime
 from attrs import frozen
 from quart import Blueprint
 
-from api.access import Scope
+from api.caller import Scope
 from api.operation import operation
 from api.refusals import NotFound
 from api.services import services

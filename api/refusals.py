@@ -45,7 +45,7 @@ class ContentTypeUnsupported(Refusal):
 
 @frozen
 class KeyMissing(Refusal):
-    """No x-api-key."""
+    """Neither an API key nor a cookie."""
 
 
 @frozen
@@ -76,8 +76,42 @@ class AddressDenied(Refusal):
 
 
 @frozen
+class SignInFailed(Refusal):
+    """No user has this name and this password, or they are disabled: which of these is nobody's business."""
+
+
+@frozen
+class SignInExpired(Refusal):
+    """The cookie is of a sign-in that has ended, or of none."""
+
+
+@frozen
+class CsrfDenied(Refusal):
+    """A browser may have sent this, with its cookie, for another site's page."""
+
+    detail: str
+
+
+@frozen
+class TooManyTries(Refusal):
+    """So many tries to sign in have failed that the next one has to wait."""
+
+    retry_after: float
+
+
+@frozen
+class UserExists(Refusal):
+    """Somebody has this name."""
+
+
+@frozen
+class LastAdmin(Refusal):
+    """Without this admin there would be none."""
+
+
+@frozen
 class NotFound(Refusal):
-    """There is no such thing; `kind` is message, webhook, delivery, key or child."""
+    """There is no such thing; `kind` is message, webhook, delivery, key, user or child."""
 
     kind: str
     id: str
@@ -177,7 +211,7 @@ class NotReady(Refusal):
 
 @frozen
 class TooManyListeners(Refusal):
-    """So many WebSockets of this key listen already."""
+    """So many WebSockets of this key or user listen already."""
 
     limit: int
 

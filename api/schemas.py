@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import attrs
 
+from actors import passwords
 from actors.session.content import KINDS
 from api import checks, fields
 from api.converter import SOMETIMES, camel
@@ -84,6 +85,8 @@ SCHEMAS: Mapping[Any, Json] = {
     fields.Name: _printable(1, 200),
     fields.Reference: _printable(1, 255),
     fields.SessionId: {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    fields.UserName: {"type": "string", "pattern": "^[A-Za-z0-9._+@-]{1,64}$", "examples": ["ana"]},
+    fields.Password: _text(passwords.LEAST, passwords.MOST, examples=["correct horse battery staple"]),
     fields.Phone: {"type": "string", "pattern": "^[1-9][0-9]{4,14}$", "examples": ["628123456789"]},
     fields.Address: _text(1, 255, examples=["628123456789", "120363000000000001@g.us"]),
     fields.MessageId: _printable(1, 255),

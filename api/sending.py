@@ -8,9 +8,9 @@ from attrs import define, evolve, field
 from quart import Blueprint, Response
 
 from actors.session.messages import Send, SendMany
-from api.access import Scope
 from api.answers import answer
 from api.attachments import Attachment
+from api.caller import Scope
 from api.converter import unstructure
 from api.draft import Draft
 from api.drafts import (

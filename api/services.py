@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import trio
 from attrs import Factory, field, frozen
 from quart import current_app
 
@@ -11,12 +12,14 @@ from actors.directory import Sessions
 from actors.media.download import Downloader
 from actors.media.intake import Intake
 from actors.media.room import Room
+from actors.passwords import Passwords
 from actors.sinks import Sinks
 from actors.webhooks import Webhooks
 from api.idempotency import Idempotency
 from api.listeners import Listeners
 from api.lookout import Lookout
 from api.metrics.collector import Metrics
+from api.tries import Tries
 from runtime import Ref, Supervisor
 from storage.media import MediaStore
 from storage.reads import Reads
@@ -44,6 +47,13 @@ class Services:
     reads: Reads
     hub: Ref
     listeners: Listeners = field(factory=Listeners)
+    passwords: Passwords = field(factory=Passwords)
+    tries: Tries = field(factory=Tries)
+    """To sign in."""
+    changing_users: trio.Lock = field(factory=trio.Lock)
+    """Held while it matters what other users there are."""
+    secure_cookies: bool = False
+    """Also where it cannot be seen that a browser came over TLS."""
     webhooks: Webhooks
     sinks: Sinks
     media: MediaStore

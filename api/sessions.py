@@ -12,8 +12,9 @@ from actors.egress import UrlForbidden
 from actors.errors import SessionExists, SessionNotFound
 from actors.session.settings import HistoryDepth
 from actors.whatsapp.jid import phone_jid
-from api.access import Scope
+from api.access import caller
 from api.audit import recorded
+from api.caller import Scope
 from api.checks import MismatchError
 from api.constraints import sized
 from api.converter import SOMETIMES, camel
@@ -162,19 +163,19 @@ async def create(body: SessionDraft) -> Answer:
     "GET",
     "/sessions",
     at=At.GATEWAY,
-    scope=Scope.ADMIN,
+    scope=Scope.STATUS,
     query=SessionsQuery,
     answers={200: SessionsView},
 )
 async def listing(query: SessionsQuery) -> SessionsView:
-    """Sessions by id, a page at a time."""
+    """The caller's sessions by id, a page at a time."""
     page = await services().reads.sessions(
-        status=query.status, q=query.q, cursor=query.cursor, limit=query.limit
+        among=caller().sessions, status=query.status, q=query.q, cursor=query.cursor, limit=query.limit
     )
     return SessionsView(sessions=[session_view(row) for row in page.items], cursor=page.cursor)
 
 
-@operation(routes, "GET", "", at=At.ON_SESSION, scope=Scope.READ, answers={200: SessionView})
+@operation(routes, "GET", "", at=At.ON_SESSION, scope=Scope.STATUS, answers={200: SessionView})
 async def get(session_id: str) -> SessionView:
     """One session, as stored."""
     return session_view(await stored_session(session_id))

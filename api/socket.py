@@ -13,13 +13,12 @@ from quart import Blueprint, websocket
 
 from actors.envelope import cursor_of, encode
 from actors.hub import Listener, Subscribe, Unsubscribe
-from api.access import Scope
 from api.bodies import query_as
+from api.caller import Caller, Scope
 from api.eventlog import Selection, chosen_sessions, page_after, position_after
 from api.fields import Names
 from api.following import GOING_AWAY, TOO_MUCH, Ending, Teller, follow
 from api.services import services
-from storage.rows import Key
 
 routes = Blueprint("socket", __name__)
 
@@ -38,14 +37,14 @@ async def events() -> None:
     """Events from `after` on, or from now on, as they are committed."""
     asked = query_as(_Query, websocket.args)
 
-    async def teller_for(key: Key) -> Teller:
-        services().listeners.check(key.id)
-        sessions = chosen_sessions(key.session_id, asked.sessions)
+    async def teller_for(caller: Caller) -> Teller:
+        services().listeners.check(caller.id)
+        sessions = chosen_sessions(caller.sessions, asked.sessions)
         if asked.after is None:
             position = await services().reads.last_position()
         else:
             position = await position_after(asked.after, sessions)
-        return _EventTeller(key, Selection(sessions=sessions, events=asked.events), position)
+        return _EventTeller(caller, Selection(sessions=sessions, events=asked.events), position)
 
     await follow(Scope.READ, teller_for)
 
@@ -61,7 +60,7 @@ class _EventTeller(Teller):
         return cursor_of(self.position)
 
     async def tell(self) -> Ending:
-        with services().listeners.one_more(self.key.id):
+        with services().listeners.one_more(self.caller.id):
             return await self._tell()
 
     async def _tell(self) -> Ending:

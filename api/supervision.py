@@ -15,10 +15,10 @@ from attrs import define, field, frozen
 from quart import Blueprint, Response, websocket
 
 from actors.envelope import stamp
-from api.access import Scope
 from api.answers import answer, no_content
 from api.audit import recorded
 from api.bodies import query_as
+from api.caller import Caller, Scope
 from api.causes import trace_of
 from api.converter import SOMETIMES
 from api.following import Ending, Teller, follow
@@ -29,7 +29,7 @@ from api.refusals import ChildNotRunning, NotFound, NotStarted, NotSteerable
 from api.services import services
 from api.steering import Act, Place, find, steer
 from runtime import ChildRunning, ChildSpec, NotAnActor, State, Supervisor
-from storage.rows import Json, Key
+from storage.rows import Json
 
 routes = Blueprint("supervision", __name__)
 
@@ -111,7 +111,7 @@ class DeadLettersView:
     """The last ones."""
 
 
-_declared = partial(operation, routes, at=At.GATEWAY, scope=Scope.ADMIN)
+_declared = partial(operation, routes, at=At.GATEWAY, scope=Scope.OPERATE)
 
 
 @_declared("GET", "/tree", answers={200: NodeView})
@@ -138,10 +138,10 @@ async def live() -> None:
     """The whole tree, then whatever changes."""
     query_as(_Nothing, websocket.args)
 
-    async def teller_for(key: Key) -> Teller:
-        return _TreeTeller(key)
+    async def teller_for(caller: Caller) -> Teller:
+        return _TreeTeller(caller)
 
-    await follow(Scope.ADMIN, teller_for)
+    await follow(Scope.OPERATE, teller_for)
 
 
 @define(eq=False)

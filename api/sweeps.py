@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from actors.sweeper import Sweep
+from api.caller import UNUSED
 from api.config import Retention
 from api.idempotency import LIFETIME
 from storage.expiry import Expiry
@@ -25,6 +26,7 @@ def sweeps(retention: Retention, expiry: Expiry, media: MediaStore) -> dict[str,
     """All that a gateway deletes by age. Days of 0 mean: kept until it is deleted by somebody."""
     found: dict[str, Sweep] = {
         "media": lambda most: media.sweep(now(), most),
+        "sign-ins": _older(UNUSED, expiry.sign_ins),
         "claims": _older(LIFETIME, expiry.claims),
         "heard": _older(_HEARD, expiry.heard),
         "events": partial(_events, expiry, retention.events_days),

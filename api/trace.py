@@ -7,7 +7,7 @@ from typing import Any
 from attrs import define, field
 from quart import has_websocket_context, request, websocket
 
-from storage.rows import Key
+from api.caller import Caller, CallerKind
 
 _SCOPE_KEY = "terzetto.trace"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -18,10 +18,12 @@ class Trace:
     """One request's notes."""
 
     request_id: str
-    key_prefix: str | None = None
-    """The visible beginning of the API key."""
-    key: Key | None = None
-    """The key, once it was admitted."""
+    kind: CallerKind | None = None
+    """Whether a key was shown or somebody's cookie; None: nothing that is known."""
+    label: str | None = None
+    """The key's visible beginning, or the user's name."""
+    caller: Caller | None = None
+    """Who it is, once they were admitted."""
     claim_id: str | None = None
     """The claim of its Idempotency-Key, under which messages are stored."""
     code: str | None = field(default=None)

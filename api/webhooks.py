@@ -12,8 +12,8 @@ from actors.egress import UrlForbidden
 from actors.envelope import cursor_of, position_of
 from actors.errors import SessionNotFound
 from actors.signature import new_secret
-from api.access import Scope
 from api.audit import recorded
+from api.caller import Scope, one_of
 from api.checks import MismatchError, moment
 from api.fields import (
     A_DAY,
@@ -42,7 +42,7 @@ routes = Blueprint("webhooks", __name__)
 
 
 _declared = partial(operation, routes, across=True)
-"""With a key of no session that names none, webhooks are those of every session."""
+"""Where no session is named, webhooks are those of all of the caller's."""
 
 
 @frozen(kw_only=True)
@@ -245,26 +245,27 @@ async def add_webhook(owner: str | None, new: NewWebhook, position: int) -> Webh
     answers={201: WebhookMadeView},
     errors=(UrlForbidden,),
 )
-async def create(session_id: str | None, body: NewWebhook) -> Answer:
+async def create(sessions: frozenset[str] | None, body: NewWebhook) -> Answer:
     """A new endpoint, told of what happens from now on; its secret is shown this once."""
     services().webhooks.egress.check_url(body.url)
-    if session_id is not None and await services().reads.session(session_id) is None:
-        raise SessionNotFound(session_id=session_id)
-    made = await add_webhook(session_id, body, await services().reads.last_position())
+    owner = None if sessions is None else one_of(sessions)
+    if owner is not None and await services().reads.session(owner) is None:
+        raise SessionNotFound(session_id=owner)
+    made = await add_webhook(owner, body, await services().reads.last_position())
     return Answer(made, 201, {"cache-control": "no-store"})
 
 
 @_declared("GET", "/webhooks", scope=Scope.READ, answers={200: WebhooksView})
-async def listing(session_id: str | None) -> WebhooksView:
-    """A session's endpoints; without a session, for an admin, all."""
-    rows = await services().reads.webhooks(session_id=session_id)
+async def listing(sessions: frozenset[str] | None) -> WebhooksView:
+    """A session's endpoints, or those of all that are the caller's."""
+    rows = await services().reads.webhooks(sessions=sessions)
     return WebhooksView(webhooks=[_view(row) for row in rows])
 
 
 @_declared("GET", "/webhooks/<webhook_id>", scope=Scope.READ, answers={200: WebhookView}, errors=(NotFound,))
-async def get(webhook_id: str, session_id: str | None) -> WebhookView:
+async def get(webhook_id: str, sessions: frozenset[str] | None) -> WebhookView:
     """One endpoint."""
-    return _view(await _stored(session_id, webhook_id))
+    return _view(await _stored(sessions, webhook_id))
 
 
 @_declared(
@@ -276,9 +277,9 @@ async def get(webhook_id: str, session_id: str | None) -> WebhookView:
     answers={200: WebhookView},
     errors=(NotFound, UrlForbidden),
 )
-async def change(webhook_id: str, session_id: str | None, body: dict[str, Any]) -> WebhookView:
+async def change(webhook_id: str, sessions: frozenset[str] | None, body: dict[str, Any]) -> WebhookView:
     """Change what is named; null sets back to the default."""
-    row = await _stored(session_id, webhook_id)
+    row = await _stored(sessions, webhook_id)
     if body.get("url") is not None:
         services().webhooks.egress.check_url(body["url"])
     if "filters" in body:
@@ -298,9 +299,9 @@ async def change(webhook_id: str, session_id: str | None, body: dict[str, Any]) 
 
 
 @_declared("DELETE", "/webhooks/<webhook_id>", scope=Scope.SETTINGS, answers={204: None}, errors=(NotFound,))
-async def delete(webhook_id: str, session_id: str | None) -> None:
+async def delete(webhook_id: str, sessions: frozenset[str] | None) -> None:
     """Tell this endpoint no more."""
-    row = await _stored(session_id, webhook_id)
+    row = await _stored(sessions, webhook_id)
     async with recorded("webhook.delete", row.id):
         await services().webhooks.delete(row.id)
 
@@ -312,9 +313,9 @@ async def delete(webhook_id: str, session_id: str | None) -> None:
     answers={200: WebhookView},
     errors=(NotFound,),
 )
-async def pause(webhook_id: str, session_id: str | None) -> WebhookView:
+async def pause(webhook_id: str, sessions: frozenset[str] | None) -> WebhookView:
     """Tell this endpoint nothing for now; what happens meanwhile is kept for it."""
-    return await _changed("webhook.pause", await _stored(session_id, webhook_id), {"active": False})
+    return await _changed("webhook.pause", await _stored(sessions, webhook_id), {"active": False})
 
 
 @_declared(
@@ -324,9 +325,9 @@ async def pause(webhook_id: str, session_id: str | None) -> WebhookView:
     answers={200: WebhookView},
     errors=(NotFound,),
 )
-async def resume(webhook_id: str, session_id: str | None) -> WebhookView:
+async def resume(webhook_id: str, sessions: frozenset[str] | None) -> WebhookView:
     """Go on where the endpoint was paused."""
-    return await _changed("webhook.resume", await _stored(session_id, webhook_id), {"active": True})
+    return await _changed("webhook.resume", await _stored(sessions, webhook_id), {"active": True})
 
 
 @_declared(
@@ -337,9 +338,9 @@ async def resume(webhook_id: str, session_id: str | None) -> WebhookView:
     answers={200: WebhookMadeView},
     errors=(NotFound,),
 )
-async def rotate_secret(webhook_id: str, session_id: str | None, body: SecretRotation) -> Answer:
+async def rotate_secret(webhook_id: str, sessions: frozenset[str] | None, body: SecretRotation) -> Answer:
     """A new secret; for `graceSeconds` the old one signs too, while the receiver changes over."""
-    row = await _stored(session_id, webhook_id)
+    row = await _stored(sessions, webhook_id)
     until = now() + timedelta(seconds=body.grace_seconds)
     changes = {"secret": new_secret(), "previous_secret": row.secret, "previous_secret_until": until}
     stored = await _update("webhook.rotate_secret", row, changes)
@@ -354,9 +355,9 @@ async def rotate_secret(webhook_id: str, session_id: str | None, body: SecretRot
     answers={200: TestedView},
     errors=(NotFound,),
 )
-async def send_test(webhook_id: str, session_id: str | None) -> TestedView:
+async def send_test(webhook_id: str, sessions: frozenset[str] | None) -> TestedView:
     """Send a test event at once, and tell how that went."""
-    row = await _stored(session_id, webhook_id)
+    row = await _stored(sessions, webhook_id)
     async with recorded("webhook.test", row.id):
         outcome = await services().webhooks.test(row)
     return TestedView(
@@ -375,9 +376,9 @@ async def send_test(webhook_id: str, session_id: str | None) -> TestedView:
     answers={202: WebhookView},
     errors=(NotFound, EventsExpired),
 )
-async def replay(webhook_id: str, session_id: str | None, body: Replay) -> WebhookView:
+async def replay(webhook_id: str, sessions: frozenset[str] | None, body: Replay) -> WebhookView:
     """Deliver a stretch of the log again, in the background and over restarts."""
-    row = await _stored(session_id, webhook_id)
+    row = await _stored(sessions, webhook_id)
     position = await _position("after", body.after)
     if position < (start := await services().reads.log_start()):
         raise EventsExpired(start)
@@ -398,9 +399,9 @@ async def replay(webhook_id: str, session_id: str | None, body: Replay) -> Webho
     answers={200: DeliveriesView},
     errors=(NotFound,),
 )
-async def deliveries(webhook_id: str, session_id: str | None, query: _Listing) -> DeliveriesView:
+async def deliveries(webhook_id: str, sessions: frozenset[str] | None, query: _Listing) -> DeliveriesView:
     """What became of this endpoint's events, the last tried first; dead letters are among them."""
-    row = await _stored(session_id, webhook_id)
+    row = await _stored(sessions, webhook_id)
     if query.status is not None and not query.status <= set(DeliveryStatus):
         raise ValidationFailed((FieldError("status", f"expected any of {', '.join(DeliveryStatus)}"),))
     status = None if query.status is None else frozenset(map(DeliveryStatus, query.status))
@@ -415,9 +416,9 @@ async def deliveries(webhook_id: str, session_id: str | None, query: _Listing) -
     answers={200: DeliveryView},
     errors=(NotFound,),
 )
-async def redeliver(webhook_id: str, event_id: str, session_id: str | None) -> DeliveryView:
+async def redeliver(webhook_id: str, event_id: str, sessions: frozenset[str] | None) -> DeliveryView:
     """Send an event once more, at once, and tell how that went."""
-    row = await _stored(session_id, webhook_id)
+    row = await _stored(sessions, webhook_id)
     event = None
     if await services().reads.delivery(row.id, event_id) is not None:
         event = await services().reads.event(event_id)
@@ -466,9 +467,9 @@ async def _update(action: str, row: Webhook, changes: dict[str, Any]) -> Webhook
         return updated
 
 
-async def _stored(owner: str | None, webhook_id: str) -> Webhook:
+async def _stored(sessions: frozenset[str] | None, webhook_id: str) -> Webhook:
     row = await services().reads.webhook(webhook_id)
-    if row is None or (owner is not None and row.session_id != owner):
+    if row is None or (sessions is not None and row.session_id not in sessions):
         raise NotFound("webhook", webhook_id)
     return row
 

@@ -23,6 +23,11 @@ _CLAIMS = """
         SELECT id FROM claims WHERE created_at < %s ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
     )
 """
+_SIGN_INS = """
+    DELETE FROM sign_ins WHERE id IN (
+        SELECT id FROM sign_ins WHERE last_seen_at < %s OR expires_at < now() LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+"""
 _AUDIT = """
     DELETE FROM audit WHERE id IN (
         SELECT id FROM audit WHERE at < %s ORDER BY at, id LIMIT %s FOR UPDATE SKIP LOCKED
@@ -77,6 +82,10 @@ class Expiry:
     async def claims(self, before: datetime, limit: int) -> int:
         """Idempotency-Keys, by when they were first used."""
         return await self._delete(_CLAIMS, (before, limit))
+
+    async def sign_ins(self, before: datetime, limit: int) -> int:
+        """Sign-ins by when they were last used, and those whose time is over."""
+        return await self._delete(_SIGN_INS, (before, limit))
 
     async def audit(self, before: datetime, limit: int) -> int:
         """Entries of the audit record."""

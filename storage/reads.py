@@ -36,8 +36,10 @@ from storage.rows import (
     MessageStatus,
     Page,
     Session,
+    SignIn,
     Sink,
     Stretch,
+    User,
     Webhook,
 )
 
@@ -65,14 +67,16 @@ class Reads:
     async def sessions(
         self,
         *,
+        among: Collection[str] | None = None,
         status: Collection[str] | None = None,
         desired: Desired | None = None,
         q: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Session]:
-        """Sessions by id. `q` is looked for in id, name, phone and push name."""
+        """Sessions by id, all or among some. `q` is looked for in id, name, phone and push name."""
         where = _Where()
+        where.any_of("id", among)
         where.any_of("status", status)
         where.equal("desired", desired)
         if q:
@@ -106,6 +110,35 @@ class Reads:
         )
         return bool(await self._value(query))
 
+    # Users
+
+    async def user(self, user_id: str) -> User | None:
+        """One user by id."""
+        return await self._one(User, "WHERE id = %s", (user_id,))
+
+    async def user_by_name(self, name: str) -> User | None:
+        """The user who is called so, in capitals or not."""
+        return await self._one(User, 'WHERE lower(name COLLATE "C") = lower(%s COLLATE "C")', (name,))
+
+    async def users(self) -> list[User]:
+        """All users, by name."""
+        return await self._all(User, 'ORDER BY lower(name COLLATE "C")')
+
+    async def sign_in(self, digest: bytes) -> tuple[SignIn, User] | None:
+        """The sign-in whose cookie has this SHA-256, also an expired one, and whose it is."""
+        own, whose = COLUMNS[SignIn], COLUMNS[User]
+        columns = ", ".join([*(f"s.{name}" for name in own), *(f"u.{name}" for name in whose)])
+        query = f"SELECT {columns} FROM sign_ins s JOIN users u ON u.id = s.user_id WHERE s.hash = %s"
+        for row in await self._rows(query, (digest,)):
+            values = iter(row)
+            sign_in = SignIn(**{name: next(values) for name in own})
+            return sign_in, User(**{name: next(values) for name in whose})
+        return None
+
+    async def sign_ins(self, user_id: str) -> list[SignIn]:
+        """Those of a user, newest first."""
+        return await self._all(SignIn, "WHERE user_id = %s ORDER BY created_at DESC, id DESC", (user_id,))
+
     # Messages
 
     async def message(self, session_id: str, message_id: str) -> Message | None:
@@ -119,7 +152,7 @@ class Reads:
 
     async def messages(
         self,
-        session_id: str | None,
+        sessions: str | Collection[str] | None,
         *,
         chat: str | Collection[str] | None = None,
         sender: str | Collection[str] | None = None,
@@ -133,16 +166,18 @@ class Reads:
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[Message]:
-        """A session's messages, or those of all sessions, newest first.
+        """The messages of a session, of some or of all (None), newest first.
 
         `recipient` is the chat of a message from us, or the phone it was sent to. `q` is full text in the
         manner of a web search: all words, "a phrase", or, -not. `since` is included, `until` is not.
         """
-        where = _Where()
-        if session_id is None:
-            where.add("session_id = s.id")
+        where, among = _Where(), _Where()
+        of_one = sessions is not None and len(_listed(sessions)) == 1
+        if of_one:
+            where.any_of("session_id", sessions)
         else:
-            where.equal("session_id", session_id)
+            where.add("session_id = s.id")
+            among.any_of("s.id", sessions)
         where.any_of("chat", chat)
         where.any_of("sender", sender)
         if recipient is not None:
@@ -161,16 +196,17 @@ class Reads:
         if cursor is not None:
             where.add("(occurred_at, id) < (%s::timestamptz, %s)", *decode(cursor, 2))
         newest = "ORDER BY occurred_at DESC, id DESC LIMIT %s"
-        if session_id is None:
+        if of_one:
+            rows = await self._all(Message, f"{where} {newest}", (*where.params, limit + 1))
+        else:
             rows = await self._all(
                 Message,
                 # Each session's newest, which its index has in order, and of these the newest.
                 "WHERE (session_id, id) IN (SELECT m.session_id, m.id FROM sessions s CROSS JOIN LATERAL"
-                f" (SELECT session_id, id, occurred_at FROM messages {where} {newest}) m {newest}) {newest}",
-                (*where.params, limit + 1, limit + 1, limit + 1),
+                f" (SELECT session_id, id, occurred_at FROM messages {where} {newest}) m"
+                f" {among} {newest}) {newest}",
+                (*where.params, limit + 1, *among.params, limit + 1, limit + 1),
             )
-        else:
-            rows = await self._all(Message, f"{where} {newest}", (*where.params, limit + 1))
         return page(rows, limit, lambda message: [message.occurred_at.isoformat(), message.id])
 
     async def messages_by_id(self, session_id: str, ids: Collection[str]) -> list[Message]:
@@ -306,10 +342,12 @@ class Reads:
         """One webhook by id."""
         return await self._one(Webhook, "WHERE id = %s", (webhook_id,))
 
-    async def webhooks(self, *, session_id: str | None = None, active: bool | None = None) -> list[Webhook]:
-        """All webhooks, or those of one session (global ones left out), oldest first."""
+    async def webhooks(
+        self, *, sessions: Collection[str] | None = None, active: bool | None = None
+    ) -> list[Webhook]:
+        """All webhooks, or those of some sessions (global ones left out), oldest first."""
         where = _Where()
-        where.equal("session_id", session_id)
+        where.any_of("session_id", sessions)
         where.equal("active", active)
         return await self._all(Webhook, f"{where} ORDER BY created_at, id", where.params)
 

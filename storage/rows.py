@@ -98,6 +98,48 @@ class Key:
     last_used_at: datetime | None = None
 
 
+class Role(StrEnum):
+    """What a user is here for."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+
+@frozen(kw_only=True)
+class User:
+    """Somebody who signs in with a name and a password."""
+
+    id: str
+    name: str
+    """As they write it; no two differ by capitals alone."""
+    password: str = field(repr=False)
+    """Its argon2id hash, with salt and parameters. A new one ends all sign-ins."""
+    role: Role = field(converter=Role)
+    sessions: tuple[str, ...] = field(default=(), converter=_texts)
+    """What a viewer sees; a session that is deleted is taken out."""
+    disabled_at: datetime | None = None
+    """Set, it ends all sign-ins."""
+    last_sign_in_at: datetime | None = None
+    created_at: datetime = field(factory=now)
+    updated_at: datetime = field(factory=now)
+
+
+@frozen(kw_only=True)
+class SignIn:
+    """A browser in which a user has signed in."""
+
+    id: str
+    user_id: str
+    hash: bytes = field(repr=False)
+    """SHA-256 of its cookie."""
+    address: str | None
+    """Where it signed in from."""
+    created_at: datetime = field(factory=now)
+    expires_at: datetime
+    last_seen_at: datetime = field(factory=now)
+
+
 class WebhookFormat(StrEnum):
     """In whose form events are told."""
 
@@ -255,14 +297,16 @@ class Stretch:
 
 @frozen(kw_only=True)
 class AuditEntry:
-    """Something that was done to the gateway by somebody with a key: one entry of the append-only record."""
+    """Something that was done to the gateway with a key or by a user: an entry of the append-only record."""
 
     id: str
     at: datetime = field(factory=now)
     """When it was over."""
-    key_id: str
-    """The key may be gone since, and so may what it was done to: an entry outlives both."""
-    key_prefix: str
+    key_id: str | None = None
+    """The key may be gone since, and so may the user and what it was done to: an entry outlives them."""
+    key_prefix: str | None = None
+    user_id: str | None = None
+    user_name: str | None = None
     address: str | None
     """At the other end of the connection."""
     request_id: str
@@ -348,6 +392,8 @@ class History:
 TABLES: dict[type, str] = {
     Session: "sessions",
     Key: "keys",
+    User: "users",
+    SignIn: "sign_ins",
     Webhook: "webhooks",
     Sink: "sinks",
     Message: "messages",

@@ -1,9 +1,8 @@
 """What one batch of writes does to the database: a few statements for all of its rows, in one transaction.
 
 Every statement takes its rows as one JSON document. Within a batch all messages are stored first, then
-changed, then sessions, keys and webhooks are changed, deliveries are stored, and at last the events are
-appended in the order of their writes. That is the order things happen in anyhow: nothing is known of a
-message before it is there. The rare Insert and Delete…s keep their place among the others.
+changed, then other rows are changed, deliveries are stored, and at last the events are appended in the order
+of their writes. That is the order things happen in anyhow: nothing is known of a message before it is there. The rare Insert and Delete…s keep their place among the others.
 """
 # ruff: noqa: S608 - only names written here are put together; values are parameters
 

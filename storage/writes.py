@@ -27,12 +27,14 @@ from storage.rows import (
     Message,
     MessageStatus,
     Session,
+    SignIn,
     Sink,
+    User,
     Webhook,
     now,
 )
 
-Row: TypeAlias = Session | Key | Webhook | Sink | Batch | Claim | History
+Row: TypeAlias = Session | Key | User | SignIn | Webhook | Sink | Batch | Claim | History
 """What may be changed and deleted; an audit entry may not."""
 
 _KEPT_BY_THE_WRITER = frozenset({"id", "seq", "journal_seq", "created_at", "updated_at"})
@@ -53,7 +55,7 @@ def _in_order(events: Iterable[NewEvent]) -> tuple[NewEvent, ...]:
 
 @frozen
 class Insert:
-    """A new session, key, webhook or audit entry. Refused when its id, or a key's hash, exists.
+    """A new session, key, user, webhook or audit entry. Refused when its id, a key's hash or a name exists.
 
     `events` go with a session only.
     """
@@ -67,7 +69,7 @@ class Insert:
 
 @frozen
 class Update:
-    """Change columns of a session, key or webhook; a JSON column is replaced whole.
+    """Change columns of a session, key, user or webhook; a JSON column is replaced whole.
 
     `Update(Session, id, {"status": "connected", "last_error": None}, events=(…,))`.
     Raises ValueError for a column that does not exist or that the writer keeps.
@@ -90,7 +92,10 @@ class Update:
 
 @frozen
 class Delete:
-    """Remove a session, key or webhook. A session takes its messages, events, keys and webhooks along."""
+    """Remove a session, key, user, sign-in or webhook.
+
+    A session takes its messages, events, keys and webhooks along, a user their sign-ins.
+    """
 
     table: type[Row]
     id: str

@@ -244,7 +244,7 @@ async def test_a_socket_that_says_nothing_is_closed_after_its_five_seconds(
 
 
 async def test_a_revoked_key_ends_its_socket(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.following.KEY_CHECK", 0.1)
+    monkeypatch.setattr("api.following.CHECK", 0.1)
     made = (await stage.client.post("/api/keys", json={"name": "a", "scopes": ["read"]})).json()
     async with socket(stage, made["apiKey"]) as connection:
         await stage.client.delete(f"/api/keys/{made['key']['id']}")

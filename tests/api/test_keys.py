@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import httpx
 import pytest
 import trio
 
-from api.access import Scope, acting_on, check_key
+from api.caller import Caller, Scope, acting_across, acting_on, check_key
 from api.refusals import (
     AddressDenied,
     KeyExpired,
@@ -25,6 +26,11 @@ SECOND = timedelta(seconds=1)
 
 def key(**fields: object) -> Key:
     return Key(**{"id": "k", "prefix": "tz_", "hash": b"", "scopes": ("read",), **fields})  # type: ignore[arg-type]
+
+
+def calling(**fields: object) -> Caller:
+    """Who calls with such a key."""
+    return check_key(key(**fields), scope=None, address=None, at=NOW)
 
 
 CHECKS: list[tuple[Key | None, Scope | None, str | None, type[Refusal] | None]] = [
@@ -53,29 +59,48 @@ def test_a_key_allows_what_it_says_and_no_more(
     stored: Key | None, scope: Scope | None, address: str | None, refusal: type[Refusal] | None
 ) -> None:
     if refusal is None:
-        assert check_key(stored, scope=scope, address=address, at=NOW) is stored
+        assert check_key(stored, scope=scope, address=address, at=NOW).id == "k"
     else:
         with pytest.raises(refusal):
             check_key(stored, scope=scope, address=address, at=NOW)
 
 
 def test_a_session_s_key_acts_on_its_session_alone() -> None:
-    own = key(session_id="ana")
+    own = calling(session_id="ana")
     assert acting_on(own, None, None) == acting_on(own, "ana", None) == acting_on(own, "ana", "ana") == "ana"
     with pytest.raises(ScopeDenied):
         acting_on(own, None, "budi")
 
 
 def test_a_key_of_no_session_names_exactly_one() -> None:
+    every = calling()
     assert (
-        acting_on(key(), "ana", None)
-        == acting_on(key(), None, "ana")
-        == acting_on(key(), "ana", "ana")
+        acting_on(every, "ana", None)
+        == acting_on(every, None, "ana")
+        == acting_on(every, "ana", "ana")
         == "ana"
     )
     for named in ((None, None), ("ana", "budi")):
         with pytest.raises(ValidationFailed):
-            acting_on(key(), *named)
+            acting_on(every, *named)
+
+
+def test_what_may_be_about_several_is_about_all_of_the_callers_unless_one_is_named() -> None:
+    every, own = calling(), calling(session_id="ana")
+    assert acting_across(every, None, None) is None
+    assert acting_across(every, None, "ana") == acting_across(own, None, None) == {"ana"}
+    several = attrs.evolve(own, sessions=frozenset({"ana", "budi"}))
+    assert acting_across(several, None, None) == {"ana", "budi"}
+    assert acting_across(several, "budi", None) == {"budi"}
+    assert acting_on(several, "budi", None) == "budi"
+    with pytest.raises(ScopeDenied):
+        acting_across(several, None, "citra")
+    with pytest.raises(ValidationFailed):
+        acting_on(several, None, None)
+    nobody = attrs.evolve(own, sessions=frozenset())
+    assert acting_across(nobody, None, None) == frozenset()
+    with pytest.raises(ScopeDenied):
+        acting_on(nobody, None, None)
 
 
 async def code_of(client: httpx.AsyncClient, path: str = "/api/version") -> tuple[int, str | None]:
@@ -98,7 +123,7 @@ async def test_each_way_a_key_can_be_bad_has_its_code(stage: Stage) -> None:
         (revoked, "/api/version", (401, "key_revoked")),
         (elsewhere, "/api/version", (403, "ip_denied")),
         (reader, "/api/version", (200, None)),
-        (reader, "/api/sessions", (403, "scope_denied")),
+        (reader, "/api/keys", (403, "scope_denied")),
     ]:
         async with stage.client_with(None) as client:
             headers = {} if given is None else {b"x-api-key": given.encode("latin-1")}
@@ -120,7 +145,8 @@ async def test_one_session_s_key_reaches_no_other_session(stage: Stage) -> None:
         assert await code_of(ana, "/api/sessions/ana/status") == (200, None)
         assert await code_of(ana, "/api/sessions/budi/status") == (403, "scope_denied")
         assert await code_of(ana, "/api/sessions/nobody/status") == (403, "scope_denied")
-        assert await code_of(ana, "/api/sessions") == (403, "scope_denied")
+        listed = (await ana.get("/api/sessions")).json()["sessions"]
+        assert [session["id"] for session in listed] == ["ana"]
         assert await code_of(ana, "/api/keys") == (403, "scope_denied")
         assert await code_of(ana, "/api/tree") == (403, "scope_denied")
 

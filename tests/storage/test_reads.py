@@ -230,7 +230,7 @@ async def test_webhooks_are_listed_by_session_and_activity(gateway: Gateway) -> 
     )
     reads = gateway.reads
     assert [each.id for each in await reads.webhooks()] == ["w1", "w2"]
-    assert [each.id for each in await reads.webhooks(session_id="s1")] == ["w1"]
+    assert [each.id for each in await reads.webhooks(sessions=["s1"])] == ["w1"]
     assert [each.id for each in await reads.webhooks(active=True)] == ["w1"]
 
 
