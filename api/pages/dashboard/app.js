@@ -1,10 +1,11 @@
 /** The dashboard: who is signed in, the frame round every page, and the page that the address names. */
 
-import { html, render, useEffect, useRef, useState } from "./lib/vendor/preact.js";
+import { html, render, useEffect, useState } from "./lib/vendor/preact.js";
 import { get, post, Problem, SIGNED_OUT } from "./lib/http.js";
 import { Me, can } from "./lib/me.js";
-import { href, useRoute } from "./lib/route.js";
+import { href, place, useRoute } from "./lib/route.js";
 import { LANGUAGES, setLanguage, useLanguage, useWords } from "./lib/words.js";
+import { Loaded } from "./parts/loaded.js";
 import { Failure, Spinner } from "./parts/page.js";
 import { Toasts } from "./parts/toast.js";
 import { setTheme, theme } from "./lib/theme.js";
@@ -91,24 +92,6 @@ function Frame({ me, onSignedOut }) {
   </div>`;
 }
 
-/** A page, once its module is there: its default export. */
-function Loaded({ load, ...given }) {
-  const [module, setModule] = useState(null);
-  const [error, setError] = useState(null);
-  useEffect(() => {
-    let over = false;
-    load().then(
-      (found) => over || setModule(found),
-      () => over || setError({ detail: "The page could not be loaded. Is the gateway there?" }),
-    );
-    return () => {
-      over = true;
-    };
-  }, [load]);
-  if (error) return html`<${Failure} problem=${error} retry=${() => location.reload()} />`;
-  return module ? html`<${module.default} ...${given} />` : html`<${Spinner} />`;
-}
-
 /** Light or dark, and the language. */
 function Choices() {
   const t = useWords();
@@ -128,15 +111,15 @@ function Choices() {
   </div>`;
 }
 
-/** The heading of a new page takes the focus, so that it is read out. */
+/** The heading of a new page takes the focus, so that it is read out. Only the query has changed: the same page. */
 function useHeading() {
-  const first = useRef(true);
   useEffect(() => {
+    let path = place().parts.join("/");
     const moved = () => {
-      if (!first.current) requestAnimationFrame(() => document.querySelector("#content h1")?.focus());
-      first.current = false;
+      const before = path;
+      path = place().parts.join("/");
+      if (path !== before) requestAnimationFrame(() => document.querySelector("#content h1")?.focus());
     };
-    moved();
     window.addEventListener("hashchange", moved);
     return () => window.removeEventListener("hashchange", moved);
   }, []);
