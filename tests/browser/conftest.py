@@ -54,4 +54,4 @@ def open_tab(sandbox: Sandbox, browser: Browser) -> Iterator[OpenTab]:
 @pytest.fixture
 def tab(open_tab: OpenTab, sandbox: Sandbox) -> Tab:
     """A tab in which the admin is signed in."""
-    return open_tab(sandbox.user)
+    return open_tab(sandbox.admin)

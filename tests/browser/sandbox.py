@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, with its API and its simulated phones at hand, for tests that are not async."""
+"""A sandbox in a process of its own, with its API and its simulated phones at hand."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -37,16 +37,12 @@ class Sandbox:
     """What its sandbox.json says."""
     http: httpx.Client
     """With the admin key."""
+    admin: Json
+    """Name and password of somebody who may do everything."""
 
     @property
     def url(self) -> str:
         return str(self.described["url"])
-
-    @property
-    def user(self) -> Json:
-        """Name and password of who may sign in at first: an admin."""
-        found = self.described["signIn"]
-        return {"name": found["name"], "password": found["password"]}
 
     def call(self, method: str, path: str, body: Json | None = None, **query: str) -> Json:
         """Ask the API, as an admin."""
@@ -64,7 +60,9 @@ class Sandbox:
 
     def write(self, number: str, to: str, message: str) -> str:
         """Let somebody write; the message's id."""
-        return str(self.network("POST", f"phones/{number}/messages", {"to": to, "message": message})["messageId"])
+        return str(
+            self.network("POST", f"phones/{number}/messages", {"to": to, "message": message})["messageId"]
+        )
 
     def texts(self, number: str) -> list[str]:
         """What others wrote to this phone, in order."""
@@ -107,6 +105,8 @@ def sandbox(folder: Path, config: str = "") -> Iterator[Sandbox]:
     try:
         headers = {"x-api-key": described["adminKey"]}
         with httpx.Client(base_url=described["url"], headers=headers, timeout=60, trust_env=False) as http:
-            yield Sandbox(program, described, http)
+            running = Sandbox(program, described, http, {})
+            running.admin = running.somebody("dora", "admin")
+            yield running
     finally:
         trio.run(program.stop)

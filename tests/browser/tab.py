@@ -16,7 +16,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
-@define(eq=False)
+@define(eq=False, slots=False)  # Playwright writes on what it is to call
 class Tab:
     """A tab on the dashboard. `check` says what it should not have done."""
 
