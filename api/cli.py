@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
 """How the tests are run: a process for each core, the tests of a file in one."""
-ENVIRONMENT = "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_LOG=json, TERZETTO_LOG_LEVEL."
+ENVIRONMENT = (
+    "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_LOG=json,"
+    " TERZETTO_LOG_LEVEL."
+)
 
 
 class UsageError(Exception):
@@ -94,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     _looking(tree)
     tree.add_argument("--watch", action="store_true", help="keep it live: over the terminal, or into a pipe")
     tree.add_argument("--json", action="store_true", help="as the API gives it")
+    password = command("password", _password, "set a user's password anew, with a running gateway")
+    _looking(password)
+    password.add_argument("--user", default="admin", metavar="NAME", help="whose (default: %(default)s)")
     tail = command("tail", _tail, "follow the events of a running gateway")
     _looking(tail)
     tail.add_argument(
@@ -233,6 +239,16 @@ def _tail(options: argparse.Namespace) -> int:
     }
     query = {name: value for name, value in asked.items() if value}
     _look(lambda running: trio.run(tail.follow, running, query, options.json), options)
+    return 0
+
+
+def _password(options: argparse.Namespace) -> int:
+    from api.newpassword import NotSetError, set_anew
+
+    try:
+        _look(lambda running: set_anew(running, options.user), options)
+    except NotSetError as error:
+        raise Failure(error) from None
     return 0
 
 

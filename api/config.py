@@ -3,7 +3,8 @@
 A missing key means its default, a missing file all defaults; an unknown or wrong key is refused with its path
 and what was expected. Durations are seconds. What is secret, or belongs to the machine, may come from the
 environment instead, which goes before the file: DATABASE_URL, TERZETTO_WHATSAPP_PROXY,
-TERZETTO_WHATSAPP_CA_FILE, TERZETTO_WHATSAPP_ROOT_KEY, and TERZETTO_SINK_NAME_URL for the sink of that name.
+TERZETTO_WHATSAPP_CA_FILE, TERZETTO_WHATSAPP_ROOT_KEY, TERZETTO_ADMIN_PASSWORD, and TERZETTO_SINK_NAME_URL for
+the sink of that name.
 TERZETTO_ADMIN_KEY has no key in the file.
 """
 
@@ -27,6 +28,7 @@ from attrs import field, frozen
 from cattrs.errors import AttributeValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
+from actors import passwords
 from actors.media.limits import MediaLimits
 from runtime import Backoff, Histogram, Mailbox, OnExhausted, Overflow, Strategy
 
@@ -91,6 +93,15 @@ def _text(default: str = "", *, secret: bool = False) -> Any:
         return value
 
     return field(default=default, repr=not secret, metadata={_CHECK: check})
+
+
+def _password() -> Any:
+    def check(value: object) -> str:
+        if isinstance(value, str) and (not value or passwords.LEAST <= len(value) <= passwords.MOST):
+            return value
+        raise ValueError(f"expected a text of {passwords.LEAST} to {passwords.MOST} characters")
+
+    return field(default="", repr=False, metadata={_CHECK: check})
 
 
 def _flag(*, default: bool) -> Any:
@@ -443,6 +454,16 @@ class Metrics:
     """Sessions with series of their own."""
 
 
+@frozen(kw_only=True)
+class Dashboard:
+    """[dashboard]: who signs in to it."""
+
+    secure: bool = _flag(default=False)
+    """Whether browsers send their cookie over TLS alone, though it cannot be seen that they come over it."""
+    admin_password: str = _password()
+    """Of the user admin, who is made where there is no user; empty: a random one."""
+
+
 # The supervision tree
 
 
@@ -532,6 +553,7 @@ class Config:
     retention: Retention = Retention()
     decoders: Decoders = Decoders()
     metrics: Metrics = Metrics()
+    dashboard: Dashboard = Dashboard()
     supervision: Supervision = Supervision()
 
 
@@ -542,6 +564,7 @@ _ENVIRONMENT = {
     "TERZETTO_WHATSAPP_PROXY": ("whatsapp", "proxy"),
     "TERZETTO_WHATSAPP_CA_FILE": ("whatsapp", "ca_file"),
     "TERZETTO_WHATSAPP_ROOT_KEY": ("whatsapp", "root_key"),
+    "TERZETTO_ADMIN_PASSWORD": ("dashboard", "admin_password"),
 }
 
 
@@ -562,6 +585,10 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from None
     for variable, (section, key) in _ENVIRONMENT.items():
         if value := environment.get(variable):
+            try:
+                attrs.fields_dict(type(getattr(config, section)))[key].metadata[_CHECK](value)
+            except ValueError as error:
+                raise ConfigError(f"{variable}: {error}") from None
             config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
     sinks = {name: _reachable(name, sink, environment) for name, sink in config.sinks.items()}
     return attrs.evolve(config, sinks=sinks)

@@ -13,9 +13,7 @@ root            one_for_one
 """
 
 import fcntl
-import json
 import logging
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -24,12 +22,12 @@ from pathlib import Path
 import trio
 from attrs import frozen
 
-from actors.apikeys import ADMIN_SCOPES, digest, mint
 from actors.cells import CellConfig, CellPool
 from actors.delivery import Retention, Schedule
 from actors.directory import Sessions
 from actors.egress import Egress
 from actors.hub import Hub, Publish
+from actors.passwords import Passwords
 from actors.session.actor import SessionActor
 from actors.session.queued import interrupted
 from actors.session.settings import Limits, SessionConfig
@@ -45,17 +43,16 @@ from api.config import Config
 from api.filing import Filing
 from api.listeners import Listeners
 from api.metrics.collector import Metrics
+from api.owner import admin_account, admin_key
 from api.running import Running, leave
 from api.server import Server
 from api.services import LoopbackControl, Services
 from api.stats import Stats
 from api.sweeps import sweeps
 from api.version import version
-from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, Ref, Supervisor
+from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, Supervisor
 from storage import (
     Committed,
-    Insert,
-    Reads,
     Storage,
     Writer,
     mark_interrupted,
@@ -65,7 +62,6 @@ from storage import (
 log = logging.getLogger("gateway")
 
 FILE = "gateway.json"
-ADMIN_KEY = "TERZETTO_ADMIN_KEY"
 
 
 @frozen
@@ -110,9 +106,11 @@ async def open_gateway(
             tree = _Tree(config, data, storage, loopback, session)
             async with _measured(tree.stats.loop), trio.open_nursery() as nursery:
                 await nursery.start(tree.root.run)
-                key = await _admin_key(storage.reads, tree.writer, file)
+                key = await admin_key(storage.reads, tree.writer, file)
+                given = config.dashboard.admin_password or None
+                user = await admin_account(storage.reads, tree.writer, tree.passwords, file, given=given)
                 tree.ready = True
-                yield Gateway(Running(tree.url, key), tree.sessions)
+                yield Gateway(Running(tree.url, key, user), tree.sessions)
                 nursery.cancel_scope.cancel()
 
 
@@ -131,6 +129,7 @@ class _Tree:
         self._config = config
         self._reads = storage.reads
         self.ready = False
+        self.passwords = Passwords()
         self.stats = stats = Stats(sessions=AllSessionStats(most=config.metrics.max_sessions))
         self.root = Supervisor(
             (
@@ -264,6 +263,8 @@ class _Tree:
                 reads=self._reads,
                 hub=self._hub,
                 listeners=Listeners(config.hub.listeners_per_key),
+                passwords=self.passwords,
+                secure_cookies=config.dashboard.secure,
                 webhooks=self._webhooks,
                 sinks=self._sinks,
                 metrics=Metrics(
@@ -373,30 +374,6 @@ def _cell_config(config: Config) -> CellConfig:
         backoff=config.supervision.cells.backoff.policy(),
         shutdown=config.supervision.cells.shutdown,
     )
-
-
-async def _admin_key(reads: Reads, writer: Ref, file: Path) -> str:
-    """An admin key for who runs this: from the environment, kept from an earlier start, or made now."""
-    given = os.environ.get(ADMIN_KEY)
-    kept = given or _kept_key(file)
-    if kept is not None:
-        row = await reads.key_by_hash(digest(kept))
-        if row is not None and row.session_id is None and row.revoked_at is None:
-            return kept
-    if given is not None:
-        await writer.call(Insert(mint(name=ADMIN_KEY, session_id=None, scopes=ADMIN_SCOPES, plain=given).row))
-        return given
-    made = mint(name="first start", session_id=None, scopes=ADMIN_SCOPES)
-    await writer.call(Insert(made.row))
-    print(f"terzetto: the admin key, shown this once: {made.plain}", flush=True)  # noqa: T201
-    return made.plain
-
-
-def _kept_key(file: Path) -> str | None:
-    try:
-        return str(json.loads(file.read_text())["adminKey"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 @asynccontextmanager

@@ -51,8 +51,8 @@ _ONCE_ONLY = (refusals.KeyReused, refusals.KeyInProgress, refusals.AnswerLost, r
 
 _ABOUT = """
 A WhatsApp gateway for many numbers at once. Every call carries an API key in `x-api-key`, or the cookie of a
-browser in which somebody has signed in. A session's own key acts on its session; a key of no session names one
-in the path or in `x-session-id`. What changes something by the cookie needs the header `x-terzetto: 1`.
+browser in which somebody has signed in. A session's own key acts on its session; a key of no session names
+one in the path or in `x-session-id`. What changes something by the cookie needs the header `x-terzetto: 1`.
 
 Errors are problem documents (RFC 9457): go by `code`. Whatever changes something takes an `Idempotency-Key`,
 unless it carries a password.

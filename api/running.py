@@ -17,16 +17,28 @@ class NotRunningError(Exception):
 
 
 @frozen
+class Account:
+    """A user's name and password."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+@frozen
 class Running:
-    """A gateway's address (`http://127.0.0.1:8080`) and its admin key."""
+    """A gateway's address (`http://127.0.0.1:8080`), its admin key, and whom to sign in as there if known."""
 
     url: str
     admin_key: str = field(repr=False)
+    user: Account | None = None
 
 
 def leave(file: Path, running: Running, **more: Any) -> None:
-    """Write the file, for none but its owner to read; `more` goes into it beside url and adminKey."""
-    content = json.dumps({"url": running.url, "adminKey": running.admin_key, **more}, indent=2)
+    """Write the file, for none but its owner to read; `more` goes into it beside url, adminKey and user."""
+    known: dict[str, Any] = {"url": running.url, "adminKey": running.admin_key}
+    if running.user is not None:
+        known["user"] = {"name": running.user.name, "password": running.user.password}
+    content = json.dumps({**known, **more}, indent=2)
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
@@ -49,12 +61,11 @@ def find(directories: Iterable[Path]) -> Running:
         raise NotRunningError(f"{newest} cannot be read: {error}") from None
 
 
-def get(running: Running, path: str) -> Any:
+def ask(running: Running, method: str, path: str, body: Any = None) -> Any:
     """The JSON that a gateway answers at `path`. Raises NotRunningError."""
+    url, headers = f"{running.url.rstrip('/')}{path}", {"x-api-key": running.admin_key}
     try:
-        answer = httpx.get(
-            f"{running.url.rstrip('/')}{path}", headers={"x-api-key": running.admin_key}, timeout=10
-        )
+        answer = httpx.request(method, url, headers=headers, json=body, timeout=10)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotRunningError(f"no gateway answers at {running.url}: {error}") from None
     if answer.is_success:

@@ -1,7 +1,7 @@
 """The gateway with a WhatsApp-compatible network on loopback, and two sessions that are paired on it already.
 
 data/loopback/      the network's own files; it is a process of its own, as WhatsApp is
-data/sandbox.json   {url, adminKey, sessions: [{id, phone, apiKey}]}, for this user alone
+data/sandbox.json   {url, adminKey, user: {name, password}, sessions: [{id, phone, apiKey}]}, for its owner
 """
 
 import json
@@ -62,6 +62,8 @@ async def run(config: Config, data: Path) -> None:
         sessions = [await _demo_session(gateway, network.control, demo, data / FILE) for demo in DEMO]
         leave(data / FILE, gateway.running, sessions=sessions)
         print(f"terzetto sandbox: {gateway.running.url}  (keys in {data / FILE})", flush=True)  # noqa: T201
+        if (user := gateway.running.user) is not None:
+            print(f"terzetto sandbox: sign in there as {user.name} with {user.password}", flush=True)  # noqa: T201
         await trio.sleep_forever()
 
 

@@ -13,7 +13,7 @@ from quart import Blueprint, Response, request
 from werkzeug.http import dump_cookie
 
 from actors.apikeys import digest
-from actors.passwords import MOST, outdated
+from actors.passwords import MOST
 from api.access import COOKIE, caller, client_address
 from api.answers import no_content
 from api.audit import recorded
@@ -47,7 +47,7 @@ MOST_SIGN_INS = 20
 """Of a user at once: the oldest gives way."""
 
 _MOST_WAITING = 50
-"""Passwords that wait to be compared; each takes a twentieth of a second."""
+"""Passwords that wait to be compared; each takes a tenth of a second."""
 _BUSY = 2.0  # seconds to advise then
 
 
@@ -186,7 +186,7 @@ async def _user_of(name: str, password: str) -> User | None:
         )
         return None
     tries.succeeded(name, address)
-    if outdated(user.password):
+    if passwords.outdated(user.password):
         hashed = await passwords.hashed(password)
         await services().writer.call(Update(User, user.id, {"password": hashed}))
         return await stored_user(user.id)

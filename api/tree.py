@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from api.running import Running, get
+from api.running import Running, ask
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ _COLOURS = {"●": "32", "◐": "33", "◌": "33", "‖": "33", "!": "31", "✗"
 
 def show(running: Running, *, as_json: bool) -> None:
     """Print the tree of a running gateway. Raises NotRunningError."""
-    root = get(running, "/api/tree")
+    root = ask(running, "GET", "/api/tree")
     if as_json:
         print(json.dumps(root, indent=2, ensure_ascii=False))  # noqa: T201
         return

@@ -96,6 +96,13 @@ class Tries:
         self._known.pop((name, place), None)
         _remember(self._known, (name, place), None)
 
+    def forget(self, name: str) -> None:
+        """Forget all failures of a name: it has another password, which nobody has tried."""
+        name = name.lower()
+        self._failures[NAME].pop((name,), None)
+        for pair in [each for each in self._failures[PAIR] if each[0] == name]:
+            del self._failures[PAIR][pair]
+
     def _counted(self, name: str, place: str) -> Iterator[tuple[Rule, tuple[str, ...]]]:
         yield PAIR, (name, place)
         if (name, place) not in self._known:

@@ -147,6 +147,8 @@ async def change(user_id: str, body: dict[str, Any]) -> UserView:
         told = {name: given[name] for name in ("name", "role", "sessions", "disabled") if name in given}
         async with recorded("user.update", row.id, fields=sorted(map(camel, given)), **told):
             await _written(Update(User, row.id, changes))
+        if "password" in changes:
+            services().tries.forget(row.name)
     return user_view(await stored_user(user_id))
 
 

@@ -2,7 +2,8 @@
 
 Every statement takes its rows as one JSON document. Within a batch all messages are stored first, then
 changed, then other rows are changed, deliveries are stored, and at last the events are appended in the order
-of their writes. That is the order things happen in anyhow: nothing is known of a message before it is there. The rare Insert and Delete…s keep their place among the others.
+of their writes. That is the order things happen in anyhow: nothing is known of a message before it is there.
+The rare Insert and Delete…s keep their place among the others.
 """
 # ruff: noqa: S608 - only names written here are put together; values are parameters
 
