@@ -1,0 +1,115 @@
+/** The supervision tree, live: every actor and supervisor, what it does and how it is; and the dead letters. */
+
+import { html, useCallback, useEffect, useReducer, useRef, useState } from "../lib/vendor/preact.js";
+import { useSocket } from "../lib/live.js";
+import { count } from "../lib/format.js";
+import { go, href, swap } from "../lib/route.js";
+import { useWords } from "../lib/words.js";
+import { Badge } from "../parts/badge.js";
+import { Button } from "../parts/button.js";
+import { Empty, Page, Search, Spinner, Tabs } from "../parts/page.js";
+import { Detail } from "./tree/detail.js";
+import { kindOf, pairs, tally } from "./tree/health.js";
+import { DeadLetters } from "./tree/letters.js";
+import { Tree } from "./tree/model.js";
+import { Shape } from "./tree/shape.js";
+import { inSight } from "./tree/sight.js";
+import { TreeView } from "./tree/view.js";
+import { words } from "./tree.words.js";
+
+export default function TreePage({ parts, query }) {
+  const t = useWords(words);
+  const [tree] = useState(() => new Tree());
+  const draw = useFrames();
+  const state = useSocket({
+    path: () => "/api/tree/ws",
+    onMessage: (message) => {
+      tree.hear(message);
+      draw();
+    },
+  });
+  const letters = parts[0] === "dead-letters";
+  const tabs = [
+    { id: "tree", title: t("actors"), href: href("tree") },
+    { id: "letters", title: t("deadLetters"), href: href("tree", "dead-letters") },
+  ];
+  const live = html`<${Badge} kind=${state === "live" ? "good" : "busy"}>${t(state)}<//>`;
+  return html`<${Page} title=${t("page.tree")} actions=${live}>
+    <${Tabs} tabs=${tabs} current=${letters ? "letters" : "tree"} label=${t("page.tree")} />
+    ${letters ? html`<${DeadLetters} />` : html`<${Actors} tree=${tree} query=${query} stale=${state !== "live"} t=${t} />`}
+  <//>`;
+}
+
+/** To draw again with the next frame, however often it is asked until then; and once a second, for the ages. */
+function useFrames() {
+  const [, again] = useReducer((n) => n + 1, 0);
+  const due = useRef(null);
+  const draw = useCallback(() => {
+    due.current ??= requestAnimationFrame(() => {
+      due.current = null;
+      again();
+    });
+  }, []);
+  useEffect(() => {
+    const timer = setInterval(draw, 1000);
+    return () => {
+      clearInterval(timer);
+      cancelAnimationFrame(due.current);
+    };
+  }, []);
+  return draw;
+}
+
+function Actors({ tree, query, stale, t }) {
+  const [, again] = useReducer((n) => n + 1, 0);
+  const now = Math.floor(tree.now() / 1000) * 1000; // whole seconds: lines whose age is the same are not drawn again
+  const looks = new Set((query.state ?? "").split(",").filter(Boolean));
+  const text = query.q ?? "";
+  const shown = query.node === "/" ? "" : (query.node ?? null); // the root's path is empty
+  if (!tree.nodes.size) return html`<${Spinner} />`;
+  const lines = inSight(tree, { text, looks }, now);
+  const seek = (change) => swap("tree", { ...query, ...change });
+  const toggle = (look) => {
+    const next = looks.has(look) ? [...looks].filter((each) => each !== look) : [...looks, look];
+    seek({ state: next.join(",") });
+  };
+  const fold = (path, folded) => {
+    tree.folded[folded ? "add" : "delete"](path);
+    again();
+  };
+  const all = (folded) => {
+    tree.folded = new Set(folded ? [...tree.below.keys()].filter(Boolean) : []);
+    again();
+  };
+  const close = () => {
+    go("tree", { ...query, node: null });
+    requestAnimationFrame(() => document.querySelector("[role=tree]")?.focus());
+  };
+  return html`<div class="tree-page ${shown === null ? "" : "detailed"}">
+    <div class="tree-main">
+      <div class="filters">
+        <${Search} value=${text} onInput=${(q) => seek({ q })} label=${t("seek")} />
+        <${Button} kind="quiet" onClick=${() => all(false)}>${t("unfoldAll")}<//>
+        <${Button} kind="quiet" onClick=${() => all(true)}>${t("foldAll")}<//>
+      </div>
+      <${Looks} tree=${tree} now=${now} looks=${looks} toggle=${toggle} t=${t} />
+      <${TreeView} tree=${tree} lines=${lines} shown=${shown} now=${now} t=${t} stale=${stale}
+        onOpen=${(path) => go("tree", { ...query, node: path || "/" })} onFold=${fold} />
+      ${!lines.length && html`<${Empty} title=${t("nothingFound")} />`}
+    </div>
+    ${shown !== null && html`<${Detail} key=${shown} tree=${tree} path=${shown} now=${now} t=${t} onClose=${close} />`}
+  </div>`;
+}
+
+/** How many nodes have each look; each a switch that shows those alone. */
+function Looks({ tree, now, looks, toggle, t }) {
+  const counted = pairs(tally(tree.nodes.values(), now));
+  const missing = [...looks].filter((look) => !counted.some(([each]) => each === look)).map((look) => [look, 0]);
+  return html`<div class="looks" role="group" aria-label=${t("byState")}>
+    ${[...counted, ...missing].map(
+      ([look, many]) => html`<button key=${look} type="button" class="look ${kindOf(look)}" aria-pressed=${looks.has(look)} onClick=${() => toggle(look)}>
+        <${Shape} look=${look} />${t(`is.${look}`)} <b>${count(many)}</b>
+      </button>`,
+    )}
+  </div>`;
+}
