@@ -4,7 +4,7 @@ import { html, useState } from "../../lib/vendor/preact.js";
 import { get, ofSession } from "../../lib/http.js";
 import { usePolled } from "../../lib/live.js";
 import { can, useMe } from "../../lib/me.js";
-import { href, useRoute } from "../../lib/route.js";
+import { href } from "../../lib/route.js";
 import { useWords } from "../../lib/words.js";
 import { Button } from "../../parts/button.js";
 import { Card, Empty, Failure, Spinner } from "../../parts/page.js";
@@ -21,8 +21,7 @@ const OWN = 4000; // ms between two looks
 const OF_ALL = 20000;
 
 /** The tab at #/sessions/ID/webhooks, and below it a webhook by its id. */
-export default function Webhooks({ session }) {
-  const id = useRoute().parts[3];
+export default function Webhooks({ session, parts: [id] }) {
   if (id) return html`<${One} key=${id} id=${id} session=${session} />`;
   return html`<${List} session=${session} />`;
 }
