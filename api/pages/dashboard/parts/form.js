@@ -1,6 +1,6 @@
 /** Forms: a Problem's errors stand at the fields they are about. */
 
-import { createContext, html, useContext, useMemo, useState } from "../lib/vendor/preact.js";
+import { createContext, html, useContext, useEffect, useMemo, useRef, useState } from "../lib/vendor/preact.js";
 import { Problem } from "../lib/http.js";
 import { Button } from "./button.js";
 
@@ -15,6 +15,10 @@ export function Form({ onSubmit, submit, kind = "main", children, actions = null
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
   const [named, setNamed] = useState([]);
+  const shown = useRef(null);
+  useEffect(() => {
+    if (problem) shown.current.querySelector("[aria-invalid=true]:not(fieldset), [aria-invalid=true] input")?.focus();
+  }, [problem]);
   const send = async (event) => {
     event.preventDefault();
     const form = event.target;
@@ -32,7 +36,7 @@ export function Form({ onSubmit, submit, kind = "main", children, actions = null
   };
   const wrong = Object.fromEntries((problem?.errors ?? []).map((error) => aboutField(error, named)));
   const elsewhere = problem && !Object.keys(wrong).some((name) => named.includes(name));
-  return html`<form class="form" onSubmit=${send} novalidate>
+  return html`<form ref=${shown} class="form" onSubmit=${send} novalidate>
     <${Wrong.Provider} value=${wrong}>${children}<//>
     ${elsewhere && html`<p class="wrong" role="alert">${problem.detail}</p>`}
     <div class="actions">${actions}<${Button} kind=${kind} type="submit" busy=${busy}>${submit}<//></div>
