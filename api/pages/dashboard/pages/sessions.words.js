@@ -1,0 +1,28 @@
+export const words = {
+  en: {
+    account: "Account",
+    anyState: "Any state",
+    lastError: "What went wrong",
+    new: "New session",
+    none: "No sessions yet",
+    noneHint: "A session is one WhatsApp account that is linked to this gateway.",
+    noneFound: "No such session",
+    noneFoundHint: "Look for another name, id or number, or in any state.",
+    polled: "every 5 seconds",
+    searchFor: "Name, id or number",
+    since: "Since",
+  },
+  es: {
+    account: "Cuenta",
+    anyState: "Cualquier estado",
+    lastError: "Qué falló",
+    new: "Nueva sesión",
+    none: "Aún no hay sesiones",
+    noneHint: "Una sesión es una cuenta de WhatsApp vinculada a esta pasarela.",
+    noneFound: "No hay tal sesión",
+    noneFoundHint: "Busque otro nombre, id o número, o en cualquier estado.",
+    polled: "cada 5 segundos",
+    searchFor: "Nombre, id o número",
+    since: "Desde",
+  },
+};
