@@ -35,14 +35,30 @@ export function bytes(count) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   const step = count < 1000 ? 0 : Math.min(Math.floor(Math.log10(count) / 3), units.length - 1);
   const shape = { style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: step ? 1 : 0 };
-  return new Intl.NumberFormat(language(), shape).format(count / 1000 ** step);
+  return written(count / 1000 ** step, shape);
 }
 
-export const count = (number) => new Intl.NumberFormat(language()).format(number);
+export const count = (number) => written(number, {});
 
-/** 350 ms, 2.4 s, 3 min. */
+const SPANS = [
+  ["millisecond", 1, 1000],
+  ["second", 1000, 60000],
+  ["minute", 60000, 3600000],
+  ["hour", 3600000, 2 * 86400000],
+  ["day", 86400000, Infinity],
+];
+
+/** 350 ms, 2.4 s, 3 min, 1.5 h, 12 days. */
 export function duration(ms) {
-  const [value, unit] = ms < 1000 ? [ms, "millisecond"] : ms < 60000 ? [ms / 1000, "second"] : [ms / 60000, "minute"];
-  const shape = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 && ms >= 1000 ? 1 : 0 };
-  return new Intl.NumberFormat(language(), shape).format(value);
+  const [unit, size] = SPANS.find(([, , end]) => ms < end);
+  const value = ms / size;
+  return written(value, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 && ms >= 1000 ? 1 : 0 });
+}
+
+const formats = new Map(); // making one takes a hundred times as long as using it
+
+function written(number, shape) {
+  const key = `${language()} ${shape.unit} ${shape.maximumFractionDigits}`;
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(language(), shape));
+  return formats.get(key).format(number);
 }
