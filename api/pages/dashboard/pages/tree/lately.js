@@ -10,10 +10,11 @@ const LISTED = 5;
 /** The gateway tells how many restarts there were, not when: what is drawn began with our watching. */
 export function Lately({ tree, node, t }) {
   const lives = tree.lives.get(node.path) ?? [];
+  const depths = depthsOver(tree, node.path);
   return html`<section class="lately">
-    ${node.mailbox &&
+    ${depths.some(({ depth }) => depth > 0) &&
     html`<h3>${t("mailboxLately")}</h3>
-      <${Plot} points=${depthsOver(tree, node.path)} series=${[{ field: "depth", title: t("waiting"), kind: "a" }]} title=${t("mailboxLately")} />`}
+      <${Plot} points=${depths} series=${[{ field: "depth", title: t("waiting"), kind: "a" }]} title=${t("mailboxLately")} />`}
     ${lives.length > 0 &&
     html`<h3>${t("restartsLately", { time: time(tree.since) })}</h3>
       <${Plot} points=${restartsOver(tree, node.path)} series=${[{ field: "restarts", title: t("restarts"), kind: "b" }]} title=${t("restartsLately", { time: time(tree.since) })} />

@@ -26,7 +26,7 @@ export class Row extends Component {
     return html`<div
       role="treeitem"
       id=${idOf(path)}
-      class="row ${active ? "active" : ""} ${shown ? "shown" : ""} ${kindOf(look)}"
+      class="row ${active ? "active" : ""} ${shown ? "shown" : ""} ${kindOf(look) === "bad" ? "ill" : ""}"
       style=${{ transform: `translateY(${top}px)`, "--level": level }}
       aria-level=${level}
       aria-posinset=${position}
@@ -49,13 +49,12 @@ export class Row extends Component {
         >
         <${Shape} look=${look} />
         <b class=${node.type === "supervisor" ? "supervisor" : ""}>${node.id}</b>
-        ${hidden && html`<${Tally} flat=${hidden} t=${t} />`}
       </span>
       <span class="state ${kindOf(look)}">${t(`is.${look}`)}</span>
       <span class="age">${node.since ? duration(Math.max(0, now - Date.parse(node.since))) : ""}</span>
       <span class="restarts ${node.restarts ? "warn" : ""}">${node.restarts ? `↻ ${count(node.restarts)}` : ""}</span>
       <${Mail} node=${node} now=${now} />
-      <span class="now">${said.map(({ kind, text }) => html`<span class=${kind}>${text}</span>`)}</span>
+      <span class="now">${hidden && html`<${Tally} flat=${hidden} t=${t} />`}${said.map(({ kind, text }) => html`<span class=${kind}>${text}</span>`)}</span>
     </div>`;
   }
 }
@@ -72,8 +71,8 @@ function Mail({ node, now }) {
   if (!node.mailbox) return html`<span class="mail"></span>`;
   const { depth, peak } = node.mailbox;
   return html`<span class="mail ${waitsLong(node, now) ? "warn" : ""}">
-    <span class="bar"><i style=${{ transform: `scaleX(${share(depth)})` }}></i><u style=${{ left: `${100 * share(peak)}%` }}></u></span>
-    <span class="number">${count(depth)}/${count(peak)}</span>
+    <span class="gauge"><i style=${{ transform: `scaleX(${share(depth)})` }}></i><u style=${{ left: `${100 * share(peak)}%` }}></u></span>
+    <span class="number ${depth ? "" : "dim"}">${count(depth)}/${count(peak)}</span>
   </span>`;
 }
 

@@ -8,6 +8,7 @@ import { above } from "./model.js";
 import { idOf, Row } from "./row.js";
 
 const HEIGHTS = { wide: 36, middle: 40, narrow: 62 }; // px of a line
+const COLUMNS = ["name", "state", "age", "restarts", "mail", "now"];
 const BEYOND = 8; // lines above and below the screen, and the step in which the window moves
 
 /**
@@ -56,32 +57,37 @@ export function TreeView({ tree, lines, shown, now, t, stale, onOpen, onFold }) 
   }, [here]);
 
   const seen = lines.map((line, n) => ({ ...line, n })).filter(({ n }) => (n >= from && n < to) || n === at);
-  return html`<div
-    class="tree ${shape} ${stale ? "stale" : ""}"
-    role="tree"
-    tabindex="0"
-    aria-label=${t("page.tree")}
-    aria-activedescendant=${here === undefined ? null : idOf(here)}
-    ref=${box}
-    style=${{ height: `${lines.length * height}px`, "--row": `${height}px` }}
-    onKeyDown=${press}
-  >
-    ${seen.map(
-      ({ n, ...line }) =>
-        html`<${Row}
-          key=${line.path}
-          node=${tree.nodes.get(line.path)}
-          ...${line}
-          top=${n * height}
-          active=${n === at}
-          shown=${line.path === shown}
-          hidden=${line.open === false ? tally(tree.beneath(line.path), now) : null}
-          now=${now}
-          language=${language}
-          t=${t}
-          on=${on}
-        />`,
-    )}
+  return html`<div class="tree-box">
+    <div class="tree-head ${shape}" aria-hidden="true">
+      ${COLUMNS.map((column) => html`<span class=${column}>${t(`column.${column}`)}</span>`)}
+    </div>
+    <div
+      class="tree ${shape} ${stale ? "stale" : ""}"
+      role="tree"
+      tabindex="0"
+      aria-label=${t("page.tree")}
+      aria-activedescendant=${here === undefined ? null : idOf(here)}
+      ref=${box}
+      style=${{ height: `${lines.length * height}px`, "--row": `${height}px` }}
+      onKeyDown=${press}
+    >
+      ${seen.map(
+        ({ n, ...line }) =>
+          html`<${Row}
+            key=${line.path}
+            node=${tree.nodes.get(line.path)}
+            ...${line}
+            top=${n * height}
+            active=${n === at}
+            shown=${line.path === shown}
+            hidden=${line.open === false ? tally(tree.beneath(line.path), now) : null}
+            now=${now}
+            language=${language}
+            t=${t}
+            on=${on}
+          />`,
+      )}
+    </div>
   </div>`;
 }
 
