@@ -17,6 +17,7 @@ from psycopg.rows import kwargs_row
 
 from storage.chats import ChatReads
 from storage.errors import EventsExpired
+from storage.overview import OverviewReads
 from storage.paging import decode, literal, page
 from storage.pool import Pool
 from storage.queue import QueueReads
@@ -55,6 +56,8 @@ class Reads:
         self._pool = pool
         self.chats = ChatReads(pool)
         """Of chats and people."""
+        self.overview = OverviewReads(pool)
+        """Of how all is going."""
         self.queue = QueueReads(pool)
         """Of messages that wait to be sent."""
 
@@ -261,16 +264,19 @@ class Reads:
         *,
         sessions: Collection[str] | None = None,
         events: Collection[str] | None = None,
+        without: Collection[str] = (),
         limit: int = 500,
     ) -> Stretch:
         """The log past a position, in order: of all sessions or some, of all events or those named.
 
-        Raises EventsExpired when there was something past it that is no longer kept.
+        Those named in `without` are left out. Raises EventsExpired when there was something past it that is no longer kept.
         """
         where = _Where()
         where.add("position > %s", position)
         where.any_of("session_id", sessions)
         where.any_of("event", events)
+        if without:
+            where.add("event <> ALL(%s)", list(without))
         columns = ", ".join(COLUMNS[Event])
         # One statement: what the log's row says is so for these events.
         query = (
