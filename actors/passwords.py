@@ -1,7 +1,7 @@
 """Passwords of users: kept as argon2id hashes, made and compared in threads, a few at once.
 
-A hash takes 64 MiB for a tenth of a second on purpose: who has stolen one gets few guesses at it. What comes in
-parallel waits; how much waits is for the caller to bound.
+A hash takes 64 MiB for a tenth of a second on purpose: who has stolen one gets few guesses at it. What comes
+in parallel waits; how much waits is for the caller to bound.
 """
 
 import base64

@@ -1,12 +1,12 @@
 """The event log as clients read it: where to go on from and pages of it."""
 
 import re
-from collections.abc import Collection
 
 from attrs import frozen
 
 from actors.envelope import position_of
 from actors.errors import SessionNotFound
+from api.caller import Caller, Scope
 from api.checks import is_session_id
 from api.refusals import FieldError, ValidationFailed
 from api.services import services
@@ -14,6 +14,8 @@ from storage.errors import EventsExpired
 from storage.rows import Stretch
 
 _SEQ = re.compile(r"[0-9]{1,15}")
+_FOR_CONTROL = frozenset({"session.qr"})
+"""A QR code links whichever phone sees it first."""
 
 
 @frozen(kw_only=True)
@@ -22,6 +24,8 @@ class Selection:
 
     sessions: frozenset[str] | None
     events: frozenset[str] | None
+    withheld: frozenset[str] = frozenset()
+    """Of no session, whatever was asked for."""
 
 
 async def position_after(after: str, sessions: frozenset[str] | None) -> int:
@@ -65,18 +69,27 @@ async def page_after(position: int, selection: Selection, limit: int) -> Stretch
     Raises EventsExpired when some that came before them are no longer kept.
     """
     return await services().reads.events_after(
-        position, sessions=selection.sessions, events=selection.events, limit=limit
+        position,
+        sessions=selection.sessions,
+        events=selection.events,
+        without=selection.withheld,
+        limit=limit,
     )
 
 
-def chosen_sessions(own: frozenset[str] | None, asked: Collection[str] | None) -> frozenset[str] | None:
-    """The sessions whose events a caller may see, of those it asks for; `own` are its own, None: all.
+def chosen(
+    caller: Caller,
+    own: frozenset[str] | None,
+    *,
+    sessions: frozenset[str] | None,
+    events: frozenset[str] | None,
+) -> Selection:
+    """What a caller may see of what it asks for; `own` are the sessions this is about, None: all.
 
-    Raises SessionNotFound for what cannot be a session's id, or is none of its own.
+    Raises SessionNotFound for what cannot be a session's id, or is none of these.
     """
-    if asked is None:
-        return own
-    for name in asked:
+    for name in sessions or ():
         if not is_session_id(name) or (own is not None and name not in own):
             raise SessionNotFound(session_id=name[:64])
-    return frozenset(asked)
+    withheld = frozenset[str]() if Scope.CONTROL in caller.scopes else _FOR_CONTROL
+    return Selection(sessions=own if sessions is None else sessions, events=events, withheld=withheld)

@@ -9,9 +9,10 @@ from quart import Blueprint, Response
 
 from actors.envelope import cursor_of, envelope
 from actors.hub import Listener, Subscribe, Unsubscribe
+from api.access import caller
 from api.answers import answer
 from api.caller import Scope
-from api.eventlog import Selection, chosen_sessions, page_after, position_after
+from api.eventlog import Selection, chosen, page_after, position_after
 from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
 from api.operation import operation
 from api.refusals import ValidationFailed
@@ -69,7 +70,7 @@ class EventsView:
 )
 async def listing(sessions: frozenset[str] | None, query: _Query) -> Response:
     """Events past `after`; without any, those that come within `wait` seconds."""
-    selection = Selection(sessions=chosen_sessions(sessions, query.sessions), events=query.events)
+    selection = chosen(caller(), sessions, sessions=query.sessions, events=query.events)
     position = await position_after(query.after, selection.sessions)
     found = await page_after(position, selection, query.limit)
     if not found.events and query.wait:
@@ -87,7 +88,8 @@ async def _awaited(position: int, selection: Selection, asked: _Query) -> Stretc
         if not found.events:
             with trio.move_on_after(asked.wait):
                 with suppress(trio.EndOfChannel):  # the hub stopped: look again and answer
-                    await listener.events.receive()
+                    while (await listener.events.receive()).event in selection.withheld:
+                        pass
             found = await page_after(position, selection, asked.limit)
         return found
     finally:

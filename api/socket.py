@@ -15,7 +15,7 @@ from actors.envelope import cursor_of, encode
 from actors.hub import Listener, Subscribe, Unsubscribe
 from api.bodies import query_as
 from api.caller import Caller, Scope
-from api.eventlog import Selection, chosen_sessions, page_after, position_after
+from api.eventlog import Selection, chosen, page_after, position_after
 from api.fields import Names
 from api.following import GOING_AWAY, TOO_MUCH, Ending, Teller, follow
 from api.services import services
@@ -39,12 +39,12 @@ async def events() -> None:
 
     async def teller_for(caller: Caller) -> Teller:
         services().listeners.check(caller.id)
-        sessions = chosen_sessions(caller.sessions, asked.sessions)
+        selection = chosen(caller, caller.sessions, sessions=asked.sessions, events=asked.events)
         if asked.after is None:
             position = await services().reads.last_position()
         else:
-            position = await position_after(asked.after, sessions)
-        return _EventTeller(caller, Selection(sessions=sessions, events=asked.events), position)
+            position = await position_after(asked.after, selection.sessions)
+        return _EventTeller(caller, selection, position)
 
     await follow(Scope.READ, teller_for)
 
@@ -70,7 +70,8 @@ class _EventTeller(Teller):
             await self._catch_up()
             async for published in listener.events:
                 if published.position > self.position:
-                    await websocket.send(published.body)
+                    if published.event not in self.selection.withheld:
+                        await websocket.send(published.body)
                     self.position = published.position
         return TOO_MUCH if listener.lagged else GOING_AWAY, cursor_of(self.position)
 
