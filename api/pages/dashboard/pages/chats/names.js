@@ -1,0 +1,41 @@
+/** What people and chats are called. */
+
+import { useCallback, useEffect, useState } from "../../lib/vendor/preact.js";
+import { get, ofSession, Problem } from "../../lib/http.js";
+
+const MOST = 500; // people of a session whose names are asked for
+
+/** An address as a person reads it: a number with its plus, or what stands before the @. */
+export function shownJid(jid) {
+  const [user, server] = (jid ?? "").split("@");
+  return server === "s.whatsapp.net" && /^\d+$/.test(user) ? `+${user}` : user;
+}
+
+/**
+ * `{nameOf, note}`: the names of people by either address. `note(jid, name)` keeps one that came along with an event,
+ * where no better one is known.
+ */
+export function useNames(session) {
+  const [names, setNames] = useState(new Map());
+  useEffect(() => {
+    let over = false;
+    get(ofSession(session, "contacts"), { limit: MOST }).then(
+      ({ contacts }) => over || setNames((before) => new Map([...before, ...contacts.flatMap(named)])),
+      (error) => {
+        if (!(error instanceof Problem)) throw error; // without names there are numbers
+      },
+    );
+    return () => {
+      over = true;
+    };
+  }, [session]);
+  const note = useCallback((jid, name) => {
+    if (jid && name) setNames((before) => (before.has(jid) ? before : new Map(before).set(jid, name)));
+  }, []);
+  return { nameOf: (jid) => names.get(jid) ?? shownJid(jid), note };
+}
+
+function named({ jid, alt, name, businessName, pushName }) {
+  const called = name ?? businessName ?? pushName;
+  return called ? [jid, alt].filter(Boolean).map((each) => [each, called]) : [];
+}
