@@ -55,6 +55,16 @@ export const put = (path, json) => asked("PUT", path, { json });
 export const patch = (path, json) => asked("PATCH", path, { json });
 export const del = (path, query) => asked("DELETE", path, { query });
 
+/** What the promise promises, or undefined after a Problem: for what may as well fail. */
+export async function quietly(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return undefined;
+  }
+}
+
 /** A path with the query's fields that say something. */
 export function withQuery(path, query = {}) {
   const given = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
