@@ -37,12 +37,19 @@ class Sandbox:
     """What its sandbox.json says."""
     http: httpx.Client
     """With the admin key."""
-    admin: Json
-    """Name and password of somebody who may do everything."""
 
     @property
     def url(self) -> str:
         return str(self.described["url"])
+
+    @property
+    def admin(self) -> Json:
+        """Name and password of the first user."""
+        return dict(self.described["user"])
+
+    def session_key(self, session: str) -> str:
+        """The key of one of the sessions that every sandbox has."""
+        return str(next(each["apiKey"] for each in self.described["sessions"] if each["id"] == session))
 
     def call(self, method: str, path: str, body: Json | None = None, **query: str) -> Json:
         """Ask the API, as an admin."""
@@ -105,8 +112,6 @@ def sandbox(folder: Path, config: str = "") -> Iterator[Sandbox]:
     try:
         headers = {"x-api-key": described["adminKey"]}
         with httpx.Client(base_url=described["url"], headers=headers, timeout=60, trust_env=False) as http:
-            running = Sandbox(program, described, http, {})
-            running.admin = running.somebody("dora", "admin")
-            yield running
+            yield Sandbox(program, described, http)
     finally:
         trio.run(program.stop)

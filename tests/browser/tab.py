@@ -73,7 +73,8 @@ class Tab:
         surprising = [
             each for each in self.refused if not any(fnmatchcase(each, pattern) for pattern in self.expected)
         ]
-        assert [*self.wrong, *surprising] == []
+        wrong = [*self.wrong, *surprising]
+        assert not wrong, "\n".join(wrong)
 
     def sign_in(self, user: Json) -> None:
         """Sign in without the page, which then has the cookie."""

@@ -42,14 +42,6 @@ def test_a_wrong_password_is_said_and_the_right_one_lets_in(sandbox: Sandbox, op
     tab.settled("Overview")
 
 
-def test_the_sandbox_says_how_to_sign_in(sandbox: Sandbox, open_tab: OpenTab) -> None:
-    tab = open_tab()
-    tab.expect("401 GET /api/me")
-    tab.page.goto(sandbox.url)
-    enter(tab.page, sandbox.described["signIn"])
-    tab.settled("Overview")
-
-
 def test_who_signs_out_is_out_in_every_tab_and_for_good(sandbox: Sandbox, tab: Tab) -> None:
     tab.expect("401 GET /api/*")
     tab.go("sessions", "Sessions")

@@ -144,7 +144,7 @@ PLACES = (
     "chats/ana",
     "events",
     "tree",
-    "tree/sessions/ana",
+    "tree?node=sessions/ana",
     "audit",
     "people",
     "phones",
