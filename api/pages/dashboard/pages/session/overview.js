@@ -26,7 +26,7 @@ export default function Overview({ session, news, reload }) {
     reload();
     look();
   };
-  return html`<div class="grid">
+  return html`<div class="halves">
     <${Card} title=${t("now")}>
       <dl class="facts">
         <dt>${t("status")}</dt><dd><${StateBadge} status=${session.status} /> <span class="dim">${ago(session.statusSince)}</span></dd>

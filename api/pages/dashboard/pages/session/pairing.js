@@ -21,22 +21,21 @@ export function stepOf({ status, jid }) {
   return status === "pairing" ? "scan" : "begin";
 }
 
-export default function Pairing({ session, news, reload }) {
+export default function Pairing({ session, codes, reload }) {
   const t = useWords(words);
   const step = stepOf(session);
   return html`<div class="pairing">
     <${Steps} step=${step} />
     ${step === "connected" && html`<${Linked} session=${session} />`}
     ${step === "sync" && html`<${Card} title=${t("syncing")}><p>${t("syncingText")}</p><//>`}
-    ${step === "begin" && html`<${Begin} session=${session} reload=${reload} />`}
-    ${step === "scan" &&
-    html`<div class="grid">
-      <${Card} title=${t("scanTitle")}><${Qr} session=${session} news=${news} /><${Sandbox} /><//>
-      <${Card} title=${t("onPhone")}>
-        <ol class="how">${["open", "menu", "linked", "aim"].map((each) => html`<li>${t(`how.${each}`)}</li>`)}</ol>
-      <//>
+    ${(step === "begin" || step === "scan") &&
+    html`<div class="halves">
+      ${step === "begin" ? html`<${Begin} session=${session} reload=${reload} />` : html`<${Scan} session=${session} codes=${codes} />`}
+      <div class="pairing">
+        ${step === "scan" && html`<${OnPhone} />`}
+        <${Card} title=${t("typeTitle")}><${TypedCode} session=${session} reload=${reload} /><//>
+      </div>
     </div>`}
-    ${(step === "begin" || step === "scan") && html`<${Card} title=${t("typeTitle")}><${TypedCode} session=${session} reload=${reload} /><//>`}
   </div>`;
 }
 
@@ -75,8 +74,17 @@ function Linked({ session }) {
   <//>`;
 }
 
-/** Where the phones are simulated. */
-function Sandbox() {
+function Scan({ session, codes }) {
   const t = useWords(words);
-  return useMe().sandbox && html`<p class="note">${t("sandbox")} <a href=${href("phones")}>${t("toPhones")}</a></p>`;
+  return html`<${Card} title=${t("scanTitle")}>
+    <${Qr} session=${session} codes=${codes} />
+    ${useMe().sandbox && html`<p class="note">${t("sandbox")} <a href=${href("phones")}>${t("toPhones")}</a></p>`}
+  <//>`;
+}
+
+function OnPhone() {
+  const t = useWords(words);
+  return html`<${Card} title=${t("onPhone")}>
+    <ol class="how">${["open", "menu", "linked", "aim"].map((each) => html`<li>${t(`how.${each}`)}</li>`)}</ol>
+  <//>`;
 }

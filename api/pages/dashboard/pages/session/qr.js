@@ -8,10 +8,10 @@ import { words } from "./pairing.words.js";
 
 const SOON = 2000; // ms until it is asked again, when there is none or it should have changed
 
-/** Asked again when `news` grows and when the code runs out. */
-export function Qr({ session, news }) {
+/** Asked again when `codes` grows and when the code runs out. */
+export function Qr({ session, codes }) {
   const t = useWords(words);
-  const { url, left, error, look } = useQr(session.id, news);
+  const { url, left, error, look } = useQr(session.id, codes);
   if (error) return html`<${Failure} problem=${error} retry=${look} />`;
   if (!url) return html`<${Spinner} />`;
   return html`<figure class="qr">
@@ -21,7 +21,7 @@ export function Qr({ session, news }) {
 }
 
 /** {url, left, error, look}: the picture and for how many seconds it is good. */
-function useQr(id, news) {
+function useQr(id, codes) {
   const [shown, setShown] = useState({ url: null, until: 0, error: null });
   const [now, setNow] = useState(Date.now());
   const again = useRef(null);
@@ -55,7 +55,7 @@ function useQr(id, news) {
   }, [id]);
   useEffect(() => {
     look.current();
-  }, [id, news]);
+  }, [id, codes]);
   return { url: shown.url, error: shown.error, left: Math.ceil((shown.until - now) / 1000), look: () => look.current() };
 }
 

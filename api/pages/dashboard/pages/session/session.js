@@ -26,16 +26,21 @@ const NEWS = ["session.status", "session.paired", "session.qr", "account.health"
 const POLLED = 3000; // ms, for who may not listen to events
 
 /**
- * A tab is given {session, parts, news, reload}: the row of GET /api/sessions/{id}, the rest of the address, a number
- * that grows whenever something was heard of the session, and what has the row asked for again.
+ * A tab is given {session, parts, news, codes, reload}: the row of GET /api/sessions/{id}, the rest of the address, a
+ * number that grows whenever something was heard of the session, one that grows with every new code to scan, and what
+ * has the row asked for again.
  */
 export default function SessionPage({ id, parts: [tab = "overview", ...rest] }) {
   const t = useWords(words);
   const me = useMe();
   const [news, setNews] = useState(0);
+  const [codes, setCodes] = useState(0);
   const listens = can(me, "read", id);
   const { data: session, error, reload } = usePolled(() => get(ofSession(id)), listens ? 0 : POLLED, [id]);
-  useEvents({ sessions: [id], events: NEWS, off: !listens }, () => setNews((before) => before + 1));
+  useEvents({ sessions: [id], events: NEWS, off: !listens }, ({ event }) => {
+    const heard = event === "session.qr" ? setCodes : setNews;
+    heard((before) => before + 1);
+  });
   useEffect(() => {
     if (news) reload();
   }, [news]);
@@ -48,6 +53,6 @@ export default function SessionPage({ id, parts: [tab = "overview", ...rest] }) 
     <${Tabs} tabs=${tabs} current=${tab} label=${t("session")} />
     ${error && html`<${Failure} problem=${error} retry=${reload} />`}
     ${!session && !error && html`<${Spinner} />`}
-    ${session && (current ? html`<${Loaded} key=${tab} load=${current.load} session=${session} parts=${rest} news=${news} reload=${reload} />` : html`<${Empty} title=${t("nothingHere")} />`)}
+    ${session && (current ? html`<${Loaded} key=${tab} load=${current.load} session=${session} parts=${rest} news=${news} codes=${codes} reload=${reload} />` : html`<${Empty} title=${t("nothingHere")} />`)}
   <//>`;
 }

@@ -30,16 +30,12 @@ export default function Settings({ session, reload }) {
   };
   const ignored = IGNORED.filter((each) => session.ignore?.[each]);
   return html`<${Form} onSubmit=${save} submit=${t("save")}>
-    <div class="grid">
+    <div class="halves">
       <${Card} title=${t("general")}>
         <${Field} label=${t("name")} name="name" defaultValue=${session.name} autocomplete="off" />
         <${Field} label=${t("deviceName")} hint=${t("deviceNameHint")} name="deviceName" defaultValue=${session.deviceName ?? ""} autocomplete="off" />
         <${Select} label=${t("history")} hint=${t("historyHint")} name="history" initial=${session.history ?? ""} options=${DEPTHS.map((each) => [each, t(`history.${each || "default"}`)])} />
         <${Field} label=${t("metadata")} hint=${t("metadataHint")} name="metadata" rows="6" class="mono" spellcheck=${false} defaultValue=${JSON.stringify(session.metadata, null, 2)} />
-      <//>
-      <${Card} title=${t("sending")}><${LimitFields} limits=${session.limits ?? {}} /><//>
-      <${Card} title=${t("connection")}>
-        <${Field} label=${t("proxy")} hint=${t("proxyHint")} name="proxy" defaultValue=${session.proxy ?? ""} placeholder="socks5://user:password@host:1080" autocomplete="off" inputmode="url" spellcheck=${false} />
       <//>
       <${Card} title=${t("receiving")}>
         <${Switch} label=${t("autoRead")} hint=${t("autoReadHint")} name="autoRead" defaultChecked=${session.autoRead ?? false} />
@@ -47,6 +43,10 @@ export default function Settings({ session, reload }) {
         ${calls === "message" && html`<${Field} label=${t("callMessage")} name="autoRejectCalls.message" rows="2" defaultValue=${session.autoRejectCalls?.message ?? ""} />`}
         <${Checks} label=${t("ignore")} hint=${t("ignoreHint")} name="ignored" initial=${ignored} options=${IGNORED.map((each) => [each, t(`ignore.${each}`)])} />
         <${Field} label=${t("ignoreChats")} hint=${t("ignoreChatsHint")} name="ignore.chats" rows="3" class="mono" spellcheck=${false} defaultValue=${(session.ignore?.chats ?? []).join("\n")} />
+      <//>
+      <${Card} title=${t("sending")}><${LimitFields} limits=${session.limits ?? {}} /><//>
+      <${Card} title=${t("connection")}>
+        <${Field} label=${t("proxy")} hint=${t("proxyHint")} name="proxy" defaultValue=${session.proxy ?? ""} placeholder="socks5://user:password@host:1080" autocomplete="off" inputmode="url" spellcheck=${false} />
       <//>
     </div>
   <//>`;
