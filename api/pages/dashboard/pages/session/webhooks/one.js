@@ -39,7 +39,7 @@ function Facts({ webhook }) {
     <dt>${t("status")}</dt><dd><${WebhookBadge} webhook=${webhook} /></dd>
     <dt>${t("behind")}</dt><dd><${Behind} webhook=${webhook} /></dd>
     <dt>${t("failures")}</dt>
-    <dd>${count(circuit.failures)}${circuit.openedAt && ` · ${t("openSince", { time: time(circuit.openedAt) })}`}${webhook.sessionsHeld > 0 && ` · ${t("held", { count: count(webhook.sessionsHeld) })}`}</dd>
+    <dd>${count(circuit.failures)}${circuit.openedAt && ` · ${t("openSince", { time: time(circuit.openedAt) })}`}</dd>
     <dt>${t("events")}</dt><dd>${webhook.events.length ? html`<code>${webhook.events.join(", ")}</code>` : t("allEvents")}</dd>
     ${narrowed.length > 0 && html`<dt>${t("filters")}</dt><dd>${narrowed.join(" · ")}</dd>`}
     ${webhook.sessionId === null && html`<dt>${t("session")}</dt><dd>${t("ofAll")}</dd>`}

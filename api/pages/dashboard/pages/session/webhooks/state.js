@@ -27,17 +27,27 @@ export function WebhookBadge({ webhook }) {
     ${webhook.replay && html` <${Badge} kind="busy">${t("replaying")}<//>`}`;
 }
 
-/** How many events wait for it, and since when. */
+/** How many events wait for it, or sessions of which one event fails and all others wait; and since when. */
 export function Behind({ webhook }) {
   const t = useWords(words);
-  const asked = { sessions: webhook.sessionId, events: webhook.events.join(","), after: webhook.cursor, limit: COUNTED };
-  const { data, error } = usePolled(() => get("/api/events", asked), LOOK, [webhook.id]);
+  const { data, error } = usePolled(() => (webhook.sessionsHeld ? heldSince(webhook) : untold(webhook)), LOOK, [webhook.id, webhook.sessionsHeld]);
   if (error) return html`<span class="warn">${error.code === "cursor_expired" ? t("behindKept") : "–"}</span>`;
   if (!data) return "…";
-  const waiting = data.events.length;
-  if (!waiting) return t("upToDate");
-  const number = waiting === COUNTED ? `${count(COUNTED)}+` : count(waiting);
-  return html`<span title=${t("behindSince")}>${number} · ${ago(data.events[0].occurredAt)}</span>`;
+  if (!data.waiting) return t("upToDate");
+  return html`<span title=${t("behindSince")}>${t(data.held ? "heldBehind" : "eventsBehind", { count: data.waiting })} · ${ago(data.since)}</span>`;
+}
+
+async function untold({ sessionId, events: names, cursor }) {
+  const asked = { sessions: sessionId, events: names.join(","), after: cursor, limit: COUNTED };
+  const { events } = await get("/api/events", asked);
+  return { waiting: events.length === COUNTED ? `${count(COUNTED)}+` : events.length, since: events[0]?.occurredAt };
+}
+
+/** The cursor goes on without a session that is held: its failing event says since when. */
+async function heldSince({ id, sessionsHeld }) {
+  const { deliveries } = await get(`/api/webhooks/${id}/deliveries`, { status: "failing", limit: COUNTED });
+  const tried = deliveries.map((each) => each.firstAttemptAt).sort();
+  return { held: true, waiting: count(sessionsHeld), since: tried[0] };
 }
 
 /** The events that it is told of, the first of them by name. */
