@@ -12,6 +12,7 @@ import { Detail } from "./tree/detail.js";
 import { kindOf, pairs, tally } from "./tree/health.js";
 import { DeadLetters } from "./tree/letters.js";
 import { Tree } from "./tree/model.js";
+import { Picture } from "./tree/picture.js";
 import { Shape } from "./tree/shape.js";
 import { inSight } from "./tree/sight.js";
 import { TreeView } from "./tree/view.js";
@@ -68,6 +69,9 @@ function Actors({ tree, query, stale, t }) {
   const shown = query.node === "/" ? "" : (query.node ?? null); // the root's path is empty
   if (!tree.nodes.size) return html`<${Spinner} />`;
   const lines = inSight(tree, { text, looks }, now);
+  const sought = text || looks.size ? new Set(lines.map(({ path }) => path)) : null;
+  const counted = tally(tree.nodes.values(), now);
+  const open = (path) => go("tree", { ...query, node: path || "/" });
   const seek = (change) => swap("tree", { ...query, ...change });
   const toggle = (look) => {
     const next = looks.has(look) ? [...looks].filter((each) => each !== look) : [...looks, look];
@@ -92,9 +96,10 @@ function Actors({ tree, query, stale, t }) {
         <${Button} kind="quiet" onClick=${() => all(false)}>${t("unfoldAll")}<//>
         <${Button} kind="quiet" onClick=${() => all(true)}>${t("foldAll")}<//>
       </div>
-      <${Looks} tree=${tree} now=${now} looks=${looks} toggle=${toggle} t=${t} />
+      <${Looks} counted=${counted} looks=${looks} toggle=${toggle} t=${t} />
+      <${Picture} tree=${tree} now=${now} sought=${sought} counted=${counted} t=${t} onOpen=${open} />
       <${TreeView} tree=${tree} lines=${lines} shown=${shown} now=${now} t=${t} stale=${stale}
-        onOpen=${(path) => go("tree", { ...query, node: path || "/" })} onFold=${fold} />
+        onOpen=${open} onFold=${fold} />
       ${!lines.length && html`<${Empty} title=${t("nothingFound")} />`}
     </div>
     ${shown !== null && html`<${Detail} key=${shown} tree=${tree} path=${shown} now=${now} t=${t} onClose=${close} />`}
@@ -102,11 +107,11 @@ function Actors({ tree, query, stale, t }) {
 }
 
 /** How many nodes have each look; each a switch that shows those alone. */
-function Looks({ tree, now, looks, toggle, t }) {
-  const counted = pairs(tally(tree.nodes.values(), now));
-  const missing = [...looks].filter((look) => !counted.some(([each]) => each === look)).map((look) => [look, 0]);
+function Looks({ counted, looks, toggle, t }) {
+  const there = pairs(counted);
+  const missing = [...looks].filter((look) => !counted.includes(look)).map((look) => [look, 0]);
   return html`<div class="looks" role="group" aria-label=${t("byState")}>
-    ${[...counted, ...missing].map(
+    ${[...there, ...missing].map(
       ([look, many]) => html`<button key=${look} type="button" class="look ${kindOf(look)}" aria-pressed=${looks.has(look)} onClick=${() => toggle(look)}>
         <${Shape} look=${look} />${t(`is.${look}`)} <b>${count(many)}</b>
       </button>`,

@@ -77,7 +77,9 @@ function Mail({ node, now }) {
 }
 
 const FULL = 10; // doublings: a mailbox holds 1024 unless it was told otherwise
-const share = (depth) => Math.min(1, Math.log2(1 + depth) / FULL);
+
+/** How full a mailbox is, 0 to 1, by doublings. */
+export const share = (depth) => Math.min(1, Math.log2(1 + depth) / FULL);
 
 /** What else there is to say of it: what it does, what waits, its process, what it died of. */
 export function remarks(node, now, t) {

@@ -7,7 +7,7 @@ import { keyed } from "./keys.js";
 import { above } from "./model.js";
 import { idOf, Row } from "./row.js";
 
-const HEIGHTS = { wide: 36, middle: 40, narrow: 62 }; // px of a line
+const HEIGHTS = { wide: 36, middle: 40, narrow: 56 }; // px of a line
 const COLUMNS = ["name", "state", "age", "restarts", "mail", "now"];
 const BEYOND = 8; // lines above and below the screen, and the step in which the window moves
 
