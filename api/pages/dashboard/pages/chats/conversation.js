@@ -1,7 +1,7 @@
 /** One chat: its messages, and a place to write. */
 
 import { html, useEffect, useRef, useState } from "../../lib/vendor/preact.js";
-import { get, ofSession, post } from "../../lib/http.js";
+import { get, ofSession, post, quietly } from "../../lib/http.js";
 import { usePolled } from "../../lib/live.js";
 import { can, useMe } from "../../lib/me.js";
 import { go, href } from "../../lib/route.js";
@@ -23,6 +23,11 @@ export function Conversation({ session, jid, chat, at, aim, nameOf, onName, onCh
   const toast = useToast();
   const detail = usePolled(() => get(ofSession(session, "chats", jid)), 0, [session, jid]).data;
   const facts = chat ?? detail;
+  const nameless = jid.endsWith("@g.us") && facts !== null && facts.name === null;
+  useEffect(() => {
+    // A group's subject is asked of WhatsApp, which makes it known to the list as well; without it there is its number.
+    if (nameless) quietly(get(ofSession(session, "chats", "groups", jid))).then((group) => onName(jid, group?.subject));
+  }, [jid, nameless]);
   const addresses = [jid, facts?.jid, facts?.alt].filter(Boolean);
   const history = useHistory({ session, jid, addresses, at, onName });
   const outbox = useOutbox(session, history.refresh);

@@ -1,7 +1,7 @@
 /** The messages of one chat: page by page upward, and live. */
 
 import { useEffect, useRef, useState } from "../../lib/vendor/preact.js";
-import { get, ofSession, Problem } from "../../lib/http.js";
+import { get, ofSession, Problem, quietly } from "../../lib/http.js";
 import { useEvents } from "../../lib/live.js";
 import { Marks } from "./marks.js";
 
@@ -126,11 +126,4 @@ async function later(path, since) {
     if (cursor === null) return { messages, whole: true };
   }
   return { messages: [], whole: false };
-}
-
-/** What is asked for without anybody waiting for it may fail: the next event asks again. */
-function quietly(promise) {
-  promise.catch((error) => {
-    if (!(error instanceof Problem)) throw error;
-  });
 }

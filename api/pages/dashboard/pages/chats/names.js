@@ -1,7 +1,7 @@
 /** What people and chats are called. */
 
 import { useCallback, useEffect, useState } from "../../lib/vendor/preact.js";
-import { get, ofSession, Problem } from "../../lib/http.js";
+import { get, ofSession, quietly } from "../../lib/http.js";
 
 const MOST = 500; // people of a session whose names are asked for
 
@@ -19,12 +19,8 @@ export function useNames(session) {
   const [names, setNames] = useState(new Map());
   useEffect(() => {
     let over = false;
-    get(ofSession(session, "contacts"), { limit: MOST }).then(
-      ({ contacts }) => over || setNames((before) => new Map([...before, ...contacts.flatMap(named)])),
-      (error) => {
-        if (!(error instanceof Problem)) throw error; // without names there are numbers
-      },
-    );
+    const asked = quietly(get(ofSession(session, "contacts"), { limit: MOST })); // without names there are numbers
+    asked.then((found) => found && !over && setNames((before) => new Map([...before, ...found.contacts.flatMap(named)])));
     return () => {
       over = true;
     };

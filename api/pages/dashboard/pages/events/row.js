@@ -1,0 +1,57 @@
+/** An event in the list. It never changes, so it is drawn once: and again when it is opened or the language changes. */
+
+import { Component, html } from "../../lib/vendor/preact.js";
+import { href } from "../../lib/route.js";
+import { language, useWords } from "../../lib/words.js";
+import { Copy } from "../../parts/button.js";
+import { Code } from "../../parts/page.js";
+import { words } from "../events.words.js";
+
+const GLANCE = 160; // characters of its data that are seen while it is closed
+
+export class Row extends Component {
+  state = { open: false };
+
+  shouldComponentUpdate(next, { open }) {
+    return open !== this.state.open || next.event !== this.props.event || next.language !== this.props.language || next.query !== this.props.query;
+  }
+
+  render({ event, query }, { open }) {
+    return html`<li class="event">
+      <button type="button" aria-expanded=${open} onClick=${() => this.setState({ open: !open })}>
+        <time datetime=${event.occurredAt} title=${event.occurredAt}>${clock(event.occurredAt)}</time>
+        <b>${event.event}</b><span class="session">${event.sessionId}</span><small>#${event.seq}</small>
+        <code dir="auto">${glance(event.data)}</code>
+      </button>
+      ${open && html`<${Opened} event=${event} query=${query} />`}
+    </li>`;
+  }
+}
+
+/** `query` is what the list is filtered by. */
+function Opened({ event, query }) {
+  const t = useWords(words);
+  return html`<div class="opened">
+    <div class="actions">
+      <a class="button" href=${href("events", { ...query, after: event.cursor })}>${t("fromHere")}</a>
+      <${Copy} value=${event.cursor} label=${t("copyCursor")} />
+      <${Copy} value=${JSON.stringify(event, null, 2)} />
+    </div>
+    <${Code} value=${JSON.stringify(event, null, 2)} label=${t("data")} />
+  </div>`;
+}
+
+function glance(data) {
+  return JSON.stringify(data).slice(0, GLANCE);
+}
+
+let shape = null;
+
+/** To the millisecond: with many events a second, seconds say little. */
+function clock(iso) {
+  if (shape?.name !== language()) {
+    const fields = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
+    shape = { name: language(), time: new Intl.DateTimeFormat(language(), fields) };
+  }
+  return shape.time.format(new Date(iso));
+}
