@@ -45,7 +45,10 @@ function Filters({ q, status, live }) {
   const t = useWords(words);
   const [typed, setTyped] = useState(q);
   const timer = useRef(null);
-  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    setTyped((before) => (before.trim() === q ? before : q)); // the address was changed elsewhere
+    return () => clearTimeout(timer.current);
+  }, [q]);
   const type = (text) => {
     setTyped(text);
     clearTimeout(timer.current);

@@ -28,7 +28,7 @@ export default function Health({ session, news }) {
   ];
   return html`<${Card} title=${t("title")}>
     <p><${Badge} kind=${KINDS[health.state]}>${t(`is.${health.state}`)}<//></p>
-    <p class="dim">${t(`means.${health.state}`)}</p>
+    <p class="dim">${t(health.state === "ok" && !session.jid ? "unlinked" : `means.${health.state}`)}</p>
     ${health.troubles.length > 0 && html`<${Table} columns=${columns} rows=${health.troubles} keyOf=${(each) => each.state} caption=${t("title")} />`}
   <//>`;
 }

@@ -15,6 +15,7 @@ export const words = {
     since: "Since",
     title: "The account's health",
     trouble: "Trouble",
+    unlinked: "WhatsApp keeps it from nothing, as far as is known. No phone is linked.",
     until: "Until",
   },
   es: {
@@ -33,6 +34,7 @@ export const words = {
     since: "Desde",
     title: "La salud de la cuenta",
     trouble: "Problema",
+    unlinked: "WhatsApp no le impide nada, que se sepa. No hay teléfono vinculado.",
     until: "Hasta",
   },
 };

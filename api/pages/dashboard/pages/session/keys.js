@@ -15,7 +15,7 @@ import { Table } from "../../parts/table.js";
 import { useToast } from "../../parts/toast.js";
 import { Examples } from "./examples.js";
 import { words } from "./keys.words.js";
-import { MadeKey, remember, remembered } from "./made.js";
+import { forget, MadeKey, remember, remembered } from "./made.js";
 import { NewKey } from "./newkey.js";
 
 export default function Keys({ session }) {
@@ -32,7 +32,8 @@ export default function Keys({ session }) {
   };
   const revoke = async () => {
     await del(`/api/keys/${encodeURIComponent(asking.key.id)}`);
-    toast(t("revoked", { name: asking.key.name }));
+    forget(me, session.id, asking.key.prefix);
+    toast(t("done.revoke", { name: asking.key.name }));
     reload();
   };
   const rotate = async ({ graceSeconds }) => made(await post(`/api/keys/${encodeURIComponent(asking.key.id)}/rotate`, { graceSeconds: graceSeconds ?? 0 }));

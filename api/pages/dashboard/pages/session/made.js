@@ -16,6 +16,11 @@ export function remember(me, session, apiKey) {
 /** The last key that `me` made for a session; null: none, or the page was loaded anew since. */
 export const remembered = (me, session) => made.get(me)?.get(session) ?? null;
 
+/** The key that begins so is good no more. */
+export function forget(me, session, prefix) {
+  if (remembered(me, session)?.startsWith(prefix)) made.get(me).delete(session);
+}
+
 /** A key, to be copied now. */
 export function MadeKey({ apiKey }) {
   const t = useWords(words);

@@ -33,7 +33,7 @@ export default function Pairing({ session, codes, reload }) {
       ${step === "begin" ? html`<${Begin} session=${session} reload=${reload} />` : html`<${Scan} session=${session} codes=${codes} />`}
       <div class="pairing">
         ${step === "scan" && html`<${OnPhone} />`}
-        <${Card} title=${t("typeTitle")}><${TypedCode} session=${session} reload=${reload} /><//>
+        ${!session.jid && html`<${Card} title=${t("typeTitle")}><${TypedCode} session=${session} reload=${reload} /><//>`}
       </div>
     </div>`}
   </div>`;
