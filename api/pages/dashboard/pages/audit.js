@@ -67,7 +67,7 @@ function Filters({ action, target }) {
 
 const columns = (t, action) => [
   { key: "action", title: t("action"), cell: (row) => html`<code>${row.action}</code>` },
-  { key: "target", title: t("target"), cell: (row) => row.target && html`<a class="mono" href=${href("audit", { action, target: row.target })}>${row.target}</a>` },
+  { key: "target", title: t("target"), cell: (row) => row.target && html`<a class="mono url" href=${href("audit", { action, target: row.target })}>${row.target}</a>` },
   { key: "who", title: t("who"), cell: (row) => html`<${Who} entry=${row} />` },
   { key: "at", title: t("when"), cell: (row) => html`<time datetime=${row.at}>${time(row.at)}</time>` },
   { key: "outcome", title: t("outcome"), cell: (row) => html`<${Badge} kind=${row.outcome === "ok" ? "good" : "bad"}>${row.outcome === "ok" ? t("ok") : row.outcome}<//>` },
