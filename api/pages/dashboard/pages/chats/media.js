@@ -1,7 +1,7 @@
 /** A message's file: pictures, films and sounds are shown, everything else can be saved. */
 
 import { html, useState } from "../../lib/vendor/preact.js";
-import { ofSession } from "../../lib/http.js";
+import { ofSession, Problem, send } from "../../lib/http.js";
 import { bytes } from "../../lib/format.js";
 import { useWords } from "../../lib/words.js";
 import { Button } from "../../parts/button.js";
@@ -14,17 +14,24 @@ const THUMBNAIL = /^[A-Za-z0-9+/]+=*$/;
 export function Media({ row, part }) {
   const t = useWords(words);
   const [asked, setAsked] = useState(false);
-  const [broken, setBroken] = useState(false);
+  const [broken, setBroken] = useState(null); // {why}, null where the file is there and is nothing to show
   const source = ofSession(row.sessionId, "messages", row.messageId, "media");
-  const failed = () => setBroken(true);
+  const failed = async () => {
+    try {
+      await send("GET", source, { headers: { range: "bytes=0-0" } });
+      setBroken({ why: null });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setBroken({ why: error.detail });
+    }
+  };
   const again = () => {
-    setBroken(false);
+    setBroken(null);
     setAsked(true);
   };
   if (row.type === "document") return html`<${Document} source=${source} part=${part} />`;
-  if (broken) {
-    return html`<p class="file wrong">${t("notThere", { why: t("gone") })} <${Button} kind="quiet" onClick=${again}>${t("again")}<//></p>`;
-  }
+  if (broken && broken.why === null) return html`<${Document} source=${source} part=${part} kind=${row.type} />`;
+  if (broken) return html`<p class="file wrong">${t("notThere", broken)} <${Button} kind="quiet" onClick=${again}>${t("again")}<//></p>`;
   const still = row.type === "image" || row.type === "sticker";
   // What is not downloaded yet would be fetched from WhatsApp: when somebody asks for it.
   if (still && row.mediaId === null && !asked) {
@@ -46,9 +53,9 @@ export function Media({ row, part }) {
     aria-label=${t(`kind.${row.type}`)} onError=${failed}></video>`;
 }
 
-function Document({ source, part }) {
+function Document({ source, part, kind = "document" }) {
   const t = useWords(words);
-  const name = safeName(part.fileName ?? part.title, t("kind.document"));
+  const name = safeName(part.fileName ?? part.title, t(`kind.${kind}`));
   const size = Number(part.fileLength);
   return html`<p class="file">
     <a class="button" href=${source} download=${name}>${t("download")}</a>
