@@ -17,7 +17,7 @@ export function time(iso) {
   const at = new Date(iso);
   const today = at.toDateString() === new Date().toDateString();
   const shape = today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" };
-  return new Intl.DateTimeFormat(language(), shape).format(at);
+  return made(Intl.DateTimeFormat, shape).format(at);
 }
 
 /** How long ago, or until when, in one unit: "3 minutes ago". */
@@ -25,7 +25,7 @@ export function ago(iso, now = Date.now()) {
   if (!iso) return "–";
   let rest = Math.round((new Date(iso) - now) / 1000);
   for (const [unit, size] of STEPS) {
-    if (Math.abs(rest) < size) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(rest, unit);
+    if (Math.abs(rest) < size) return made(Intl.RelativeTimeFormat, { numeric: "auto" }).format(rest, unit);
     rest = Math.round(rest / size);
   }
 }
@@ -57,8 +57,11 @@ export function duration(ms) {
 
 const formats = new Map(); // making one takes a hundred times as long as using it
 
-function written(number, shape) {
-  const key = `${language()} ${shape.unit} ${shape.maximumFractionDigits}`;
-  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(language(), shape));
-  return formats.get(key).format(number);
+/** A format of the language: `kind` is one of Intl's. */
+function made(kind, shape) {
+  const key = `${language()} ${kind.name} ${Object.values(shape)}`;
+  if (!formats.has(key)) formats.set(key, new kind(language(), shape));
+  return formats.get(key);
 }
+
+const written = (number, shape) => made(Intl.NumberFormat, shape).format(number);

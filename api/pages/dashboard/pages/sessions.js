@@ -1,10 +1,10 @@
 /** All sessions; below one's id, its own pages. */
 
-import { html, useEffect, useRef, useState } from "../lib/vendor/preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/vendor/preact.js";
 import { ago, time } from "../lib/format.js";
 import { can, useMe } from "../lib/me.js";
 import { go, href, swap } from "../lib/route.js";
-import { useWords } from "../lib/words.js";
+import { useLanguage, useWords } from "../lib/words.js";
 import { StateBadge } from "../parts/badge.js";
 import { Button } from "../parts/button.js";
 import { Empty, Failure, More, Page, Search, Spinner } from "../parts/page.js";
@@ -28,13 +28,14 @@ function List({ query: { q = "", status = "" } }) {
   const me = useMe();
   const [making, setMaking] = useState(false);
   const { rows, error, more, reload, state } = useSessions({ q, status });
+  const shown = useMemo(() => columns(t), [useLanguage()]);
   const make = can(me, "admin") && html`<${Button} kind="main" onClick=${() => setMaking(true)}>${t("new")}<//>`;
   return html`<${Page} title=${t("page.sessions")} actions=${make}>
     <${Filters} q=${q} status=${status} live=${state} />
     ${error && html`<${Failure} problem=${error} retry=${reload} />`}
     ${rows === null && !error && html`<${Spinner} />`}
     ${rows?.length === 0 && html`<${Nothing} searched=${q || status} make=${make} />`}
-    ${rows?.length > 0 && html`<section class="card"><${Table} columns=${columns(t)} rows=${rows} keyOf=${(row) => row.id} caption=${t("page.sessions")} /></section>`}
+    ${rows?.length > 0 && html`<section class="card"><${Table} columns=${shown} rows=${rows} keyOf=${(row) => row.id} caption=${t("page.sessions")} /></section>`}
     <${More} onMore=${more} />
     ${making && html`<${NewSession} onClose=${() => setMaking(false)} onMade=${(id) => go("sessions", id, "pairing")} />`}
   <//>`;
