@@ -42,7 +42,7 @@ function Facts({ webhook }) {
     <dd>${count(circuit.failures)}${circuit.openedAt && ` · ${t("openSince", { time: time(circuit.openedAt) })}`}</dd>
     <dt>${t("events")}</dt><dd>${webhook.events.length ? html`<code>${webhook.events.join(", ")}</code>` : t("allEvents")}</dd>
     ${narrowed.length > 0 && html`<dt>${t("filters")}</dt><dd>${narrowed.join(" · ")}</dd>`}
-    ${webhook.sessionId === null && html`<dt>${t("session")}</dt><dd>${t("ofAll")}</dd>`}
+    ${webhook.sessionId === null && html`<dt>${t("session")}</dt><dd>${t("allSessions")}</dd>`}
     <dt>${t("format")}</dt><dd>${webhook.format}</dd>
     <dt>${t("batch")}</dt><dd>${batch ? t("batchSaid", { most: count(batch.maxEvents), wait: count(batch.maxWaitMs) }) : t("oneByOne")}</dd>
     ${webhook.headers.length > 0 && html`<dt>${t("headers")}</dt><dd><code>${webhook.headers.join(", ")}</code></dd>`}
