@@ -1,6 +1,6 @@
 /** How all is, at a glance: what is wrong first, then how much goes on. */
 
-import { html, useEffect, useState } from "../lib/vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../lib/vendor/preact.js";
 import { ago, bytes, count, duration } from "../lib/format.js";
 import { get } from "../lib/http.js";
 import { useEvents, usePolled } from "../lib/live.js";
@@ -8,15 +8,17 @@ import { can, useMe } from "../lib/me.js";
 import { href } from "../lib/route.js";
 import { useWords } from "../lib/words.js";
 import { StateBadge } from "../parts/badge.js";
+import { Loaded } from "../parts/loaded.js";
 import { Card, Failure, Page, Spinner } from "../parts/page.js";
 import { Plot } from "../parts/plot.js";
 import { Table } from "../parts/table.js";
-import { Start } from "./overview/start.js";
 import { wrongIn } from "./overview/wrong.js";
 import { Wrong } from "./overview/list.js";
 import { words } from "./overview.words.js";
 
 const POLLED = 3000; // ms
+const GATHERED = 300; // ms: what is heard together is asked about once
+const START = () => import("./overview/start.js");
 const HOURS = ["1", "24", "168"];
 
 export default function Overview() {
@@ -27,9 +29,16 @@ export default function Overview() {
   useEffect(() => {
     if (data) reload(); // what is shown stays until the rest is there
   }, [hours]);
-  useEvents({ events: ["session.status"], off: !can(me, "read") }, reload);
+  const due = useRef(null);
+  useEvents({ events: ["session.status"], off: !can(me, "read") }, () => {
+    due.current ??= setTimeout(() => {
+      due.current = null;
+      reload();
+    }, GATHERED);
+  });
+  useEffect(() => () => clearTimeout(due.current), []);
   if (!data) return html`<${Page} title=${t("page.overview")}>${error ? html`<${Failure} problem=${error} retry=${reload} />` : html`<${Spinner} />`}<//>`;
-  if (data.sessions.total === 0) return html`<${Start} me=${me} />`;
+  if (data.sessions.total === 0) return html`<${Loaded} load=${START} me=${me} />`;
   const parts = { ...data, t };
   return html`<${Page} title=${t("page.overview")}>
     ${error && html`<${Failure} problem=${error} retry=${reload} />`}

@@ -10,13 +10,14 @@ export function Wrong({ found, t }) {
   return html`<section class="card wrongs ${found.some(({ kind }) => kind === "bad") ? "bad" : "warn"}" aria-label=${t("wrong")}>
     <h2>${t("wrong")}</h2>
     <ul class="plain">
-      ${found.map(
-        ({ kind, what, values, since, detail, to }) => html`<li key=${`${what} ${Object.values(values)} ${to}`}>
-          <${Badge} kind=${kind}><span class="said">${t(what, values)}</span><//>
-          <span class="dim">${[detail, since && ago(since)].filter(Boolean).join(" · ")}</span>
-          ${to && html`<a href=${to} title=${time(since)}>${t("look")}</a>`}
-        </li>`,
-      )}
+      ${found.map(({ kind, what, values, since, detail, to }) => {
+        const said = t(what, { ...values, session: values.session ?? t("everySession") });
+        return html`<li key=${`${what} ${Object.values(values)} ${to}`}>
+          <${Badge} kind=${kind}><span class="said">${said}</span><//>
+          <span class="dim">${detail}${detail && since && " · "}${since && html`<time datetime=${since} title=${time(since)}>${ago(since)}</time>`}</span>
+          ${to && html`<a href=${to} aria-label="${t("look")}: ${said}">${t("look")}</a>`}
+        </li>`;
+      })}
     </ul>
   </section>`;
 }

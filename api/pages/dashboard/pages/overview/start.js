@@ -9,7 +9,7 @@ import { Empty, Page } from "../../parts/page.js";
 import { NewSession } from "../session/create.js";
 import { words } from "../overview.words.js";
 
-export function Start({ me }) {
+export default function Start({ me }) {
   const t = useWords(words);
   const [making, setMaking] = useState(false);
   if (!can(me, "admin")) return html`<${Page} title=${t("page.overview")}><${Empty} title=${t("noSessions")}>${t("askAdmin")}<//><//>`;

@@ -52,7 +52,7 @@ export function Faults({ phones }) {
         ${kind === "delay" && html`<${Field} label=${t("delay")} name="delay" type="number" min="0.1" max="60" step="0.1" value="2" />`}
         ${!AT_ONCE.has(kind) && html`<${Select} label=${t("howLong")} name="seconds" value="60" options=${TIMES.map((each) => [String(each), each ? duration(each * 1000) : t("untilLifted")])} />`}
       <//>
-      <div class="form">
+      <div class="form at-top">
         <h3>${t("inForce")}</h3>
         ${data?.faults.length
           ? html`<ul class="plain tallied">${data.faults.map((each) => html`<li key=${each.id}><span>${t(`fault.${each.kind}`)}<small class="under">${[each.phone ? `+${each.phone}` : t("everybody"), each.remainingMs !== null && duration(each.remainingMs)].filter(Boolean).join(" · ")}</small></span><${Button} onClick=${() => lift(each.id)}>${t("lift")}<//></li>`)}</ul>`

@@ -61,7 +61,7 @@ export function chatsOf({ number, phones, groups, inbox, sent, theirs }) {
       type: known.get(each.messageId)?.type ?? null,
       about: known.get(each.messageId)?.about ?? null,
     })),
-  ].sort((a, b) => a.timestamp - b.timestamp);
+  ].sort((a, b) => a.timestamp - b.timestamp || b.mine - a.mine);
   const of = new Map();
   for (const message of messages) of.set(message.peer, [...(of.get(message.peer) ?? []), message]);
   const people = phones.filter(({ phone }) => phone !== number).map(({ phone, name }) => ({ peer: phone, name, group: false }));

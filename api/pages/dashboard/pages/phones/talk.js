@@ -15,7 +15,7 @@ const FILES = new Set(["videoMessage", "audioMessage", "documentMessage", "ptvMe
 /** A message in a line: its text, or what it is. */
 export function said(message, t) {
   if (message.text) return message.text;
-  if (message.type === null) return t("written");
+  if (message.type === null) return t("written"); // what was written is known once the other's phone has it
   return t("sort", { type: message.type.replace(/Message(V\d)?$/, "") });
 }
 
@@ -45,7 +45,6 @@ export function Talk({ phone, chat, reload }) {
       if (!(await toast.doing(network.read(phone.phone, messageId)))) return;
       read.current.add(messageId);
     }
-    toast(t("markedRead"));
     reload();
   };
   const onKey = (event) => {
