@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.elsewhere import Elsewhere, elsewhere
 from tests.browser.sandbox import ANA, BUDI, Sandbox, until
@@ -47,26 +47,24 @@ def test_a_session_is_made_its_key_shown_once_and_a_phone_linked(sandbox: Sandbo
     tab.settled("Citra's shop")
     expect(page.get_by_alt_text("QR code")).to_be_visible()
     assert sandbox.http.get("/api/session/status", headers={"x-api-key": key}).status_code == 200
-    tab.go("phones")
-    scan(page, "Citra", "citra")
+    tab.go("phones", "Simulated phones")
+    page.get_by_label("The phone that scans Citra's shop").select_option("628110000003")
+    page.get_by_role("button", name="Scan", exact=True).click()
     tab.go("sessions/citra/pairing")
     expect(page.get_by_text("The phone is linked")).to_be_visible(timeout=20_000)
     assert sandbox.status("citra") == "connected"
 
     # It stood there once: nothing that the page can ask for has it.
     page.reload()
+    tab.settled("Citra's shop")
     tab.go("sessions/citra/keys")
     expect(page.get_by_role("row", name=re.compile(key[:8]))).to_be_visible()
     expect(page.get_by_text(key)).to_have_count(0)
 
 
-def scan(page: Page, phone: str, session: str) -> None:
-    """Let a simulated phone scan what a session shows."""
-    raise NotImplementedError
-
-
 def test_chats_are_live_both_ways(sandbox: Sandbox, tab: Tab) -> None:
     page = tab.page
+    tab.expect("404 GET /api/sessions/ana/chats/*")  # there is no such chat yet
     tab.go(f"chats/ana/{BUDI}@s.whatsapp.net")
     box = page.get_by_label("Message", exact=True)
     box.fill("Is the blue one still there?")
