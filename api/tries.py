@@ -27,7 +27,7 @@ _DOUBLED = 20
 """Times a wait is doubled at most, lest it be no number."""
 
 
-@frozen
+@frozen(eq=False)
 class Rule:
     """So many failures cost nothing; then each doubles the wait, from a second to the longest."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import httpx
 import trio
+from argon2.profiles import CHEAPEST
 from attrs import define, field
 
 from actors.apikeys import mint
@@ -18,6 +19,7 @@ from actors.directory import NewSession, Sessions
 from actors.egress import Egress
 from actors.errors import NoQr, SessionError
 from actors.hub import Hub, Publish
+from actors.passwords import Passwords
 from actors.session import messages as ask
 from actors.session.settings import SessionConfig
 from actors.session.stats import AllSessionStats
@@ -31,14 +33,17 @@ from api.metrics.collector import Metrics
 from api.server import Server
 from api.services import LoopbackControl, Services
 from api.stats import Stats
+from api.tries import Tries
 from runtime import Actor, ChildSpec, ChildType, DynamicSupervisor, Mailbox, Ref, Supervisor
 from storage.media import MediaStore
 from storage.pool import Pool
 from storage.reads import Reads
+from storage.rows import Role, User
 from storage.writer import Writer
 from storage.writes import Append, Committed, Insert, NewEvent
 
 ADMIN_KEY = "tz_admin-key-of-the-tests"
+PASSWORD = "correct horse battery staple"
 SENT_AT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
 
@@ -144,6 +149,22 @@ class Stage:
         await self.services.writer.call(Insert(attrs.evolve(minted.row, **row)))
         return minted.plain
 
+    async def user(self, name: str, role: str = "admin", **row: Any) -> User:
+        """Store a user whose password is PASSWORD."""
+        password = await self.services.passwords.hashed(PASSWORD)
+        user = User(id=f"usr_{name}", name=name, password=password, role=Role(role), **row)
+        await self.services.writer.call(Insert(user))
+        return user
+
+    @asynccontextmanager
+    async def browser(self, name: str, password: str = PASSWORD) -> AsyncIterator[httpx.AsyncClient]:
+        """A client in which a user has signed in, as a page of the gateway's own."""
+        async with self.client_with(None) as client:
+            answer = await client.post("/api/sign-in", json={"name": name, "password": password})
+            assert answer.status_code == 200, answer.text
+            client.headers["x-terzetto"] = "1"
+            yield client
+
     async def event(self, session_id: str, number: int, name: str = "messages.upsert") -> None:
         """Append an event to a session's log."""
         await self.services.writer.call(Append(session_id, (NewEvent(name, {"number": number}),)))
@@ -160,6 +181,8 @@ async def running_api(
     listeners_per_key: int = 100,
     max_sessions: int = 200,
     open_metrics: bool = False,
+    tries: Tries | None = None,
+    secure_cookies: bool = False,
     config: Config | None = None,
     decoding: bool = False,
     sinks: tuple[SinkSpec, ...] = (),
@@ -225,6 +248,9 @@ async def running_api(
             reads=reads,
             hub=root.ref("hub"),
             listeners=Listeners(listeners_per_key),
+            passwords=Passwords(CHEAPEST),
+            tries=tries or Tries(),
+            secure_cookies=secure_cookies,
             webhooks=webhooks,
             sinks=brokers,
             media=filing.store,

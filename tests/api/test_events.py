@@ -1,7 +1,7 @@
 """The event log over HTTP and WebSocket: nothing missed, nothing twice, in order."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,28 @@ from tests.api.stage import ADMIN_KEY, Stage, running_api
 
 @asynccontextmanager
 async def socket(
-    stage: Stage, key: str | None = ADMIN_KEY, **query: Any
+    stage: Stage,
+    key: str | None = ADMIN_KEY,
+    headers: Mapping[str, str] | None = None,
+    path: str = "/api/ws",
+    **query: Any,
 ) -> AsyncIterator[WebSocketConnection]:
     # Over a stream of our own: trio-websocket leaves its own open when the other side closes first.
     async with await trio.open_tcp_stream(*stage.address) as stream, trio.open_nursery() as nursery:
-        headers = [] if key is None else [(b"x-api-key", key.encode())]
-        path = f"/api/ws?{urlencode(query)}"
-        connection = await wrap_client_stream(nursery, stream, "x", path, extra_headers=headers)
+        given = dict(headers or {}) | ({} if key is None else {"x-api-key": key})
+        extra = [(name.encode(), value.encode()) for name, value in given.items()]
+        target = f"{path}?{urlencode(query)}"
+        connection = await wrap_client_stream(nursery, stream, "x", target, extra_headers=extra)
         yield connection
         with trio.move_on_after(1):
             await connection.aclose()
         nursery.cancel_scope.cancel()
 
 
-async def refusal(stage: Stage, key: str | None, **query: Any) -> tuple[int, str]:
+async def refusal(stage: Stage, key: str | None, **asked: Any) -> tuple[int, str]:
     """The status and code with which the handshake is refused."""
     try:
-        async with socket(stage, key, **query):
+        async with socket(stage, key, **asked):
             pytest.fail("the handshake was accepted")
     except* ConnectionRejected as group:
         (rejected,) = group.exceptions
