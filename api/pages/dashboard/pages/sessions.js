@@ -20,7 +20,11 @@ const TYPING = 250; // ms without a key until it is searched
 
 export default function Sessions({ parts, query }) {
   const [id, ...rest] = parts;
-  return id === undefined ? html`<${List} query=${query} />` : html`<${SessionPage} key=${id} id=${id} parts=${rest} />`;
+  const me = useMe();
+  const t = useWords(words);
+  if (id === undefined) return html`<${List} query=${query} />`;
+  if (can(me, "status", id)) return html`<${SessionPage} key=${id} id=${id} parts=${rest} />`;
+  return html`<${Page} title=${id} back=${{ href: href("sessions"), title: t("page.sessions") }}><${Empty} title=${t("nothingHere")} /><//>`;
 }
 
 function List({ query: { q = "", status = "" } }) {

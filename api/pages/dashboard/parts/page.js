@@ -1,6 +1,6 @@
 /** What pages are laid out with. */
 
-import { html, useEffect } from "../lib/vendor/preact.js";
+import { html, useEffect, useRef } from "../lib/vendor/preact.js";
 import { useWords } from "../lib/words.js";
 import { Button } from "./button.js";
 
@@ -28,7 +28,13 @@ export function Card({ title = null, actions = null, children, class: more = "" 
 
 /** Links to parts of a page: [{id, title, href}]. */
 export function Tabs({ tabs, current, label }) {
-  return html`<nav class="tabs" aria-label=${label}>
+  const row = useRef(null);
+  useEffect(() => {
+    const { offsetLeft, clientWidth } = row.current;
+    const shown = row.current.querySelector("[aria-current]"); // on a phone it may stand outside
+    if (shown) row.current.scrollLeft = shown.offsetLeft - offsetLeft - (clientWidth - shown.offsetWidth) / 2;
+  }, [current]);
+  return html`<nav class="tabs" aria-label=${label} ref=${row}>
     ${tabs.map((tab) => html`<a href=${tab.href} aria-current=${tab.id === current ? "page" : null}>${tab.title}</a>`)}
   </nav>`;
 }

@@ -47,6 +47,7 @@ export default function Overview({ session, news, reload }) {
             ${session.lid && html`<dt>LID</dt><dd class="mono">${session.lid}</dd>`}
           </dl>`
         : null}
+      ${session.phone && can(me, "read", session.id) && html`<p><a href=${href("chats", session.id)}>${t("toChats")}</a></p>`}
       ${!session.jid &&
       html`<${Empty} title=${t("notLinked")} action=${can(me, "control", session.id) && html`<a class="button main" href=${href("sessions", session.id, "pairing")}>${t("link")}</a>`} />`}
     <//>

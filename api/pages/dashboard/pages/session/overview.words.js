@@ -14,6 +14,7 @@ export const words = {
     running: "to run",
     stopped: "to be stopped",
     timeline: "How it came to be so",
+    toChats: "Its chats",
     wanted: "Asked",
   },
   es: {
@@ -31,6 +32,7 @@ export const words = {
     running: "que funcione",
     stopped: "que esté detenida",
     timeline: "Cómo llegó hasta aquí",
+    toChats: "Sus chats",
     wanted: "Se pidió",
   },
 };
