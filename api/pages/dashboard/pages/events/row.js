@@ -31,18 +31,25 @@ export class Row extends Component {
 /** `query` is what the list is filtered by. */
 function Opened({ event, query }) {
   const t = useWords(words);
+  const whole = json(event, 2);
   return html`<div class="opened">
     <div class="actions">
       <a class="button" href=${href("events", { ...query, after: event.cursor })}>${t("fromHere")}</a>
       <${Copy} value=${event.cursor} label=${t("copyCursor")} />
-      <${Copy} value=${JSON.stringify(event, null, 2)} />
+      <${Copy} value=${whole} />
     </div>
-    <${Code} value=${JSON.stringify(event, null, 2)} label=${t("data")} />
+    <${Code} value=${whole} label=${t("data")} />
   </div>`;
 }
 
 function glance(data) {
-  return JSON.stringify(data).slice(0, GLANCE);
+  return json(data).slice(0, GLANCE);
+}
+
+/** As JSON may say it: what is not seen, or turns the direction of what follows, is written as a number. */
+function json(value, indent = 0) {
+  const unseen = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+  return JSON.stringify(value, null, indent).replace(unseen, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 let shape = null;

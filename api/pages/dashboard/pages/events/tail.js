@@ -1,10 +1,11 @@
-/** The end of the log as it is shown: so many rows, drawn once a frame, and what waits while it is held. */
+/** The end of the log as it is shown: so many rows, drawn some times a second, and what waits while it is held. */
 
 import { useEffect, useRef, useState } from "../../lib/vendor/preact.js";
 import { useEvents } from "../../lib/live.js";
 
 export const SHOWN = 500;
 export const WAITING = 5000; // events that wait in memory; beyond, they are read from the log again
+const REST = 100; // ms between two drawings: every one moves all that is seen, and nobody reads faster
 const PRESENT = 5000; // ms: whoever reads events so young has caught up
 
 /** Rows are the newest first. It is told of events one by one and changes in place. */
@@ -71,21 +72,28 @@ export function useTail({ session, events, after }) {
   if (current.current.key !== key) current.current = { key, tail: new Tail(after !== null), point: after };
   const { tail, point } = current.current;
   const frame = useRef(null);
+  const over = useRef(false);
   const [, setDrawn] = useState(0);
   const draw = () => {
     frame.current = null;
+    if (over.current) return;
     current.current.tail.draw();
     setDrawn((times) => times + 1);
   };
   const soon = () => {
-    frame.current ??= requestAnimationFrame(draw);
+    frame.current ??= setTimeout(() => requestAnimationFrame(draw), REST);
   };
   const hear = (event) => {
     current.current.tail.take(event);
     soon();
   };
   const state = useEvents({ sessions: session ? [session] : [], events, after: point, off: tail.full }, hear);
-  useEffect(() => () => cancelAnimationFrame(frame.current), []);
+  useEffect(
+    () => () => {
+      over.current = true;
+    },
+    [],
+  );
   return {
     rows: tail.rows,
     held: tail.held,
