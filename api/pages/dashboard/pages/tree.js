@@ -102,7 +102,7 @@ function Actors({ tree, query, stale, t }) {
         onOpen=${open} onFold=${fold} />
       ${!lines.length && html`<${Empty} title=${t("nothingFound")} />`}
     </div>
-    ${shown !== null && html`<${Detail} key=${shown} tree=${tree} path=${shown} now=${now} t=${t} onClose=${close} />`}
+    ${shown !== null && html`<${Detail} key=${shown} tree=${tree} path=${shown} now=${now} t=${t} onChange=${again} onClose=${close} />`}
   </div>`;
 }
 

@@ -30,15 +30,16 @@ export function actsOf(node, settings) {
 /** Whether others feel it: a supervisor takes all beneath it along, a part of the gateway all who use it. */
 const weighs = (node, act) => (act === "restart" || act === "stop") && (node.type === "supervisor" || !node.path.includes("/"));
 
+/** `onDone(after)` is told how it is then, as the API answers; null where it is there no more. */
 export function Acts({ node, settings, beneath, onDone, t }) {
   const me = useMe();
   const toast = useToast();
   const [asked, setAsked] = useState(null);
   if (!can(me, "operate")) return null;
   const perform = async (act) => {
-    await post(`${treePath(node.path)}/${act}`);
+    const after = await post(`${treePath(node.path)}/${act}`); // null: it is gone
     toast(t(`did.${act}`, { id: node.id }));
-    onDone();
+    onDone(after);
   };
   const press = (act) => (weighs(node, act) ? setAsked(act) : toast.doing(perform(act)));
   const acts = actsOf(node, settings);

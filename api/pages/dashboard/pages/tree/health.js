@@ -29,14 +29,13 @@ export const LOOKS = [
   "stopped",
 ];
 
-/** Of nothing that nobody needs to look at: these are left out of a sum of what is wrong. */
-export const WELL = new Set(["running", "ended", "ignored", "stopped"]);
-
 const age = (since, now) => (since ? now - Date.parse(since) : 0);
+
+const LIVES = new Set(["running", "suspended", "stopping"]);
 
 /** What a node looks like: its state, or "stuck" when a message has been in its hand for long. */
 export function lookOf(node, now) {
-  return node.state !== "unresponsive" && age(node.messageSince, now) > STUCK ? "stuck" : node.state;
+  return LIVES.has(node.state) && age(node.messageSince, now) > STUCK ? "stuck" : node.state;
 }
 
 /** The kind of a look: good, busy, warn, bad or idle. */

@@ -42,6 +42,13 @@ export class Tree {
     if (type === "snapshot") this.fold();
   }
 
+  /** What became of a node that we did something with, ahead of what the gateway tells of it by itself. */
+  told({ path, state, since, restarts, lastExit, due }) {
+    const node = this.nodes.get(path);
+    // What it has in hand passes, and may have passed before the gateway looks again: it would never take that back.
+    if (node) this.take({ ...node, state, since, restarts, lastExit, due }, new Date(this.now()).toISOString());
+  }
+
   take(node, at) {
     const before = this.nodes.get(node.path);
     this.enlist(node.path);

@@ -23,6 +23,7 @@ export class Row extends Component {
   render({ node, path, level, position, size, open, top, active, shown, hidden, now, t, on }) {
     const look = lookOf(node, now);
     const said = remarks(node, now, t);
+    const folded = hidden ? pairs(hidden).map(([each, many]) => `${count(many)} ${t(`is.${each}`)}`) : [];
     return html`<div
       role="treeitem"
       id=${idOf(path)}
@@ -33,7 +34,7 @@ export class Row extends Component {
       aria-setsize=${size}
       aria-expanded=${open}
       aria-selected=${Boolean(shown)}
-      aria-label=${[node.id, t(`is.${look}`), ...said.map(({ text }) => text)].join(", ")}
+      aria-label=${[node.id, t(`is.${look}`), ...folded, ...said.map(({ text }) => text)].join(", ")}
       onClick=${() => on.open(path)}
     >
       <span class="name">
