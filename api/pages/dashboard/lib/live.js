@@ -44,7 +44,10 @@ export function useSocket({ path, onMessage, onClosed = () => {} }, watched = []
     return () => {
       over = true;
       clearTimeout(timer);
-      socket?.close();
+      if (socket) socket.onmessage = null;
+      // Closed before it is open, the browser would complain.
+      if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+      else socket?.close();
     };
   }, watched);
   return state;
@@ -138,4 +141,18 @@ export function usePages(path, query, field) {
     more: current.cursor ? () => load(current.cursor, current.rows ?? []) : null,
     reload,
   };
+}
+
+const FEW = 25;
+const MOST = 500; // of a page of the API
+
+/** The first rows of a list, live as with usePolled, and as many more as `more` is called for; null: there are none. */
+export function useFirst(path, query = {}, ms = 3000) {
+  const [limit, setLimit] = useState(FEW);
+  const { data, error, reload } = usePolled(() => get(path, { ...query, limit }), ms, [path, JSON.stringify(query)]);
+  useEffect(() => {
+    if (limit > FEW) reload();
+  }, [limit]);
+  const more = data?.cursor && limit < MOST ? () => setLimit(Math.min(limit * 2, MOST)) : null;
+  return { data, error, reload, more };
 }

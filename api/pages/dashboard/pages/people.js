@@ -45,8 +45,20 @@ export default function People() {
     <//>
     ${open?.what === "person" && html`<${Person} user=${open.user} onSaved=${() => done(open.user ? "changed" : "added")} onClose=${close} />`}
     ${open?.what === "password" && html`<${NewPassword} user=${open.user} onSaved=${() => done("passwordSet")} onClose=${close} />`}
-    ${open?.what === "turn" && html`<${Confirm} title=${t(open.user.disabled ? "enable" : "disable")} action=${t(open.user.disabled ? "enable" : "disable")} onConfirm=${turn} onClose=${close}>${t(open.user.disabled ? "enableText" : "disableText", open.user)}<//>`}
-    ${open?.what === "delete" && html`<${Confirm} title=${t("deleteTitle")} word=${open.user.name} action=${t("delete")} onConfirm=${remove} onClose=${close}>${t("deleteText", open.user)}<//>`}
+    ${open?.what === "turn" && html`<${Turn} user=${open.user} onConfirm=${turn} onClose=${close} />`}
+    ${open?.what === "delete" &&
+    html`<${Confirm} title=${t("deleteTitle")} word=${open.user.name} action=${t("delete")} onConfirm=${remove} onClose=${close}>
+      ${t("deleteText", open.user)}
+    <//>`}
+  <//>`;
+}
+
+/** Disabling somebody, or letting them in again. */
+function Turn({ user, onConfirm, onClose }) {
+  const t = useWords(words);
+  const said = t(user.disabled ? "enable" : "disable");
+  return html`<${Confirm} title=${said} action=${said} onConfirm=${onConfirm} onClose=${onClose}>
+    ${t(user.disabled ? "enableText" : "disableText", user)}
   <//>`;
 }
 

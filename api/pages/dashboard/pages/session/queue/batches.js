@@ -3,6 +3,7 @@
 import { html, useState } from "../../../lib/vendor/preact.js";
 import { ago, count, time } from "../../../lib/format.js";
 import { ofSession, post } from "../../../lib/http.js";
+import { useFirst } from "../../../lib/live.js";
 import { can, useMe } from "../../../lib/me.js";
 import { useWords } from "../../../lib/words.js";
 import { Badge } from "../../../parts/badge.js";
@@ -10,7 +11,7 @@ import { Button } from "../../../parts/button.js";
 import { Confirm } from "../../../parts/dialog.js";
 import { useToast } from "../../../parts/toast.js";
 import { words } from "../queue.words.js";
-import { List, useFirst } from "./list.js";
+import { List } from "./list.js";
 
 export function Batches({ session }) {
   const t = useWords(words);

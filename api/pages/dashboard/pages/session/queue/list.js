@@ -1,27 +1,10 @@
-/** A part of the queue: a list that is asked for anew while it is seen, longer on demand. */
+/** A part of the queue: a list in a card. */
 
-import { html, useEffect, useState } from "../../../lib/vendor/preact.js";
-import { get } from "../../../lib/http.js";
-import { usePolled } from "../../../lib/live.js";
+import { html } from "../../../lib/vendor/preact.js";
 import { Card, Failure, More, Spinner } from "../../../parts/page.js";
 import { Table } from "../../../parts/table.js";
 
-const LOOK = 3000; // ms
-const PAGE = 25;
-const MOST = 500; // of a page of the API
-
-/** The first of `path`, live: {data, error, reload, more}; `more` is null where there are no others to show. */
-export function useFirst(path) {
-  const [limit, setLimit] = useState(PAGE);
-  const { data, error, reload } = usePolled(() => get(path, { limit }), LOOK, [path]);
-  useEffect(() => {
-    if (limit > PAGE) reload();
-  }, [limit]);
-  const more = data?.cursor && limit < MOST ? () => setLimit(Math.min(limit * 2, MOST)) : null;
-  return { data, error, reload, more };
-}
-
-/** Its card: `rows` are of `found.data`, `empty` is said where there are none. */
+/** `rows` are those of `found`, the answer of useFirst; `empty` is said where there are none. */
 export function List({ title, actions = null, found, rows, columns, keyOf, empty }) {
   return html`<${Card} title=${title} actions=${actions}>
     ${found.error && html`<${Failure} problem=${found.error} retry=${found.reload} />`}

@@ -3,6 +3,7 @@
 import { html, useState } from "../../../lib/vendor/preact.js";
 import { ago, time } from "../../../lib/format.js";
 import { del, ofSession, patch } from "../../../lib/http.js";
+import { useFirst } from "../../../lib/live.js";
 import { can, useMe } from "../../../lib/me.js";
 import { useWords } from "../../../lib/words.js";
 import { Button } from "../../../parts/button.js";
@@ -10,7 +11,7 @@ import { Confirm, Dialog } from "../../../parts/dialog.js";
 import { Field, Form } from "../../../parts/form.js";
 import { useToast } from "../../../parts/toast.js";
 import { words } from "../queue.words.js";
-import { List, useFirst } from "./list.js";
+import { List } from "./list.js";
 import { Message } from "./message.js";
 
 export function Scheduled({ session }) {

@@ -3,6 +3,7 @@
 import { html, useState } from "../../../lib/vendor/preact.js";
 import { count, duration, time } from "../../../lib/format.js";
 import { del, ofSession, post } from "../../../lib/http.js";
+import { useFirst } from "../../../lib/live.js";
 import { can, useMe } from "../../../lib/me.js";
 import { useWords } from "../../../lib/words.js";
 import { Badge } from "../../../parts/badge.js";
@@ -10,7 +11,7 @@ import { Button } from "../../../parts/button.js";
 import { Confirm } from "../../../parts/dialog.js";
 import { useToast } from "../../../parts/toast.js";
 import { words } from "../queue.words.js";
-import { List, useFirst } from "./list.js";
+import { List } from "./list.js";
 import { Message } from "./message.js";
 
 export function Waiting({ session }) {
@@ -49,5 +50,6 @@ export function Waiting({ session }) {
 function when(row, t) {
   if (row.held) return html`<${Badge}>${t("held")}<//>`;
   if (row.sendAt && new Date(row.sendAt) > Date.now()) return time(row.sendAt);
+  if (row.etaMs === 0) return t("now");
   return row.etaMs === null ? t("unknown") : t("in", { wait: duration(row.etaMs) });
 }

@@ -2,8 +2,8 @@
 
 import { html, useState } from "../../../lib/vendor/preact.js";
 import { ago, count, duration, time } from "../../../lib/format.js";
-import { get, post } from "../../../lib/http.js";
-import { usePolled } from "../../../lib/live.js";
+import { post } from "../../../lib/http.js";
+import { useFirst } from "../../../lib/live.js";
 import { useWords } from "../../../lib/words.js";
 import { Badge } from "../../../parts/badge.js";
 import { Button } from "../../../parts/button.js";
@@ -13,9 +13,6 @@ import { Table } from "../../../parts/table.js";
 import { useToast } from "../../../parts/toast.js";
 import { words } from "../webhooks.words.js";
 
-const LOOK = 3000; // ms
-const PAGE = 25;
-const MOST = 500; // of a page of the API
 const SHORT = 60; // characters of an answer in the list
 const KINDS = { delivered: "good", failing: "warn", dead: "bad" };
 const STATUSES = ["", "failing", "dead", "delivered"];
@@ -24,14 +21,9 @@ const STATUSES = ["", "failing", "dead", "delivered"];
 export function Deliveries({ webhook, may, actions }) {
   const t = useWords(words);
   const [status, setStatus] = useState("");
-  const [limit, setLimit] = useState(PAGE);
   const path = `/api/webhooks/${webhook.id}/deliveries`;
-  const { data, error, reload } = usePolled(() => get(path, { status, limit }), LOOK, [path, status]);
+  const { data, error, reload, more } = useFirst(path, { status });
   const found = data?.deliveries ?? [];
-  const more = () => {
-    setLimit(Math.min(limit + 2 * PAGE, MOST));
-    setTimeout(reload); // once it is drawn with the new limit
-  };
   return html`<${Card} title=${t("deliveries")} actions=${actions}>
     <div class="filters">
       <select aria-label=${t("status")} value=${status} onChange=${(event) => setStatus(event.target.value)}>
@@ -43,7 +35,7 @@ export function Deliveries({ webhook, may, actions }) {
     ${!data && !error && html`<${Spinner} />`}
     ${data && !found.length && html`<${Empty} title=${t(status ? "noneSuch" : "noDelivery")}>${!status && t("noDeliveryYet")}<//>`}
     ${found.length > 0 && html`<${Rows} path=${path} deliveries=${found} may=${may} onDone=${reload} />`}
-    <${More} onMore=${data?.cursor && limit < MOST ? more : null} />
+    <${More} onMore=${more} />
   <//>`;
 }
 

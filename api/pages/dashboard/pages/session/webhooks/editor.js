@@ -28,7 +28,7 @@ export function Editor({ session, webhook = null, onSaved, onClose }) {
       if (webhook) onSaved(await patch(`/api/webhooks/${webhook.id}`, draft));
       else onSaved(await post(values.everywhere ? "/api/webhooks" : ofSession(session.id, "webhooks"), made(draft)));
     } catch (problem) {
-      setMore(true); // what is wrong may stand there
+      if (problem.errors?.some(({ path }) => !/^(url|events)\b/.test(path))) setMore(true); // it stands there
       throw problem;
     }
   };
