@@ -28,15 +28,16 @@ export default function Chats({ parts, query }) {
   if (error && !data) return html`<${Page} title=${t("title")}><${Failure} problem=${error} retry=${reload} /><//>`;
   if (!data || (only !== null && session === null)) return html`<${Spinner} />`;
   if (sessions.length === 0) return html`<${Page} title=${t("title")}><${Empty} title=${t("noSessions")}>${t("noSessionsText")}<//><//>`;
-  const actions = html`${session !== null && can(me, "send", session) && html`<${NewChat} session=${session} />`}
+  const here = sessions.some(({ id }) => id === session);
+  const actions = html`${here && can(me, "send", session) && html`<${NewChat} session=${session} />`}
     <select aria-label=${t("session")} value=${session ?? ""} onChange=${(event) => go("chats", ...[event.target.value].filter(Boolean))}>
       ${only === null && html`<option value="" selected=${session === null}>${t("allSessions")}</option>`}
       ${sessions.map(({ id, name }) => html`<option value=${id} selected=${id === session}>${name === id ? id : `${name} (${id})`}</option>`)}
     </select>`;
   return html`<${Page} title=${t("title")} actions=${actions}>
-    ${session === null
-      ? html`<${AllSessions} query=${query} />`
-      : html`<${OfSession} key=${session} session=${session} jid=${jid} query=${query} />`}
+    ${session === null && html`<${AllSessions} query=${query} />`}
+    ${session !== null && !here && html`<${Empty} title=${t("nothingHere")} />`}
+    ${here && html`<${OfSession} key=${session} session=${session} jid=${jid} query=${query} />`}
   <//>`;
 }
 
