@@ -18,6 +18,8 @@ import { inSight } from "./tree/sight.js";
 import { TreeView } from "./tree/view.js";
 import { words } from "./tree.words.js";
 
+const ONE_AT_A_TIME = "(max-width: 69.99rem)"; // as in style.css: there the details take the tree's place
+
 export default function TreePage({ parts, query }) {
   const t = useWords(words);
   const [tree] = useState(() => new Tree());
@@ -67,6 +69,7 @@ function Actors({ tree, query, stale, t }) {
   const looks = new Set((query.state ?? "").split(",").filter(Boolean));
   const text = query.q ?? "";
   const shown = query.node === "/" ? "" : (query.node ?? null); // the root's path is empty
+  useBack(shown);
   if (!tree.nodes.size) return html`<${Spinner} />`;
   const lines = inSight(tree, { text, looks }, now);
   const sought = text || looks.size ? new Set(lines.map(({ path }) => path)) : null;
@@ -85,10 +88,7 @@ function Actors({ tree, query, stale, t }) {
     tree.folded = new Set(folded ? [...tree.below.keys()].filter(Boolean) : []);
     again();
   };
-  const close = () => {
-    go("tree", { ...query, node: null });
-    requestAnimationFrame(() => document.querySelector("[role=tree]")?.focus());
-  };
+  const close = () => go("tree", { ...query, node: null });
   return html`<div class="tree-page ${shown === null ? "" : "detailed"}">
     <div class="tree-main">
       <div class="filters">
@@ -104,6 +104,18 @@ function Actors({ tree, query, stale, t }) {
     </div>
     ${shown !== null && html`<${Detail} key=${shown} tree=${tree} path=${shown} now=${now} t=${t} onChange=${again} onClose=${close} />`}
   </div>`;
+}
+
+/** When details are closed the tree has the focus again, at the line it had. */
+function useBack(shown) {
+  const before = useRef(shown);
+  useEffect(() => {
+    if (shown === null && before.current !== null) {
+      document.querySelector("[role=tree]")?.focus({ preventScroll: true });
+      if (matchMedia(ONE_AT_A_TIME).matches) document.querySelector("[role=treeitem].active")?.scrollIntoView({ block: "center" });
+    }
+    before.current = shown;
+  }, [shown]);
 }
 
 /** How many nodes have each look; each a switch that shows those alone. */

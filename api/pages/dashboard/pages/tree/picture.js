@@ -22,7 +22,7 @@ export function Picture({ tree, now, sought, counted, t, onOpen }) {
     watch.observe(box.current);
     return () => watch.disconnect();
   }, [many]);
-  const size = width < 560 || workers.length > 3000 ? 10 : 14; // px of a tile and the space beside it
+  const size = width < 640 || workers.length > 3000 ? 10 : 14; // px of a tile and the space beside it
   const columns = Math.max(1, Math.floor(width / size));
   const drawn = useRef({});
   useLayoutEffect(() => {
