@@ -38,7 +38,7 @@ def test_messages_are_counted_as_they_come(sandbox: Sandbox, tab: Tab) -> None:
 
 
 def test_a_viewer_sees_their_sessions_and_nothing_of_the_gateway(sandbox: Sandbox, open_tab: OpenTab) -> None:
-    tab = open_tab(sandbox.somebody("seer", "viewer", ["budi"]))
+    tab = open_tab(sandbox.somebody("seer", "viewer", sessions=["budi"]))
     tab.go("overview", "Overview")
     sessions = tab.page.locator("section", has=tab.page.get_by_role("heading", name="Sessions"))
     expect(sessions.get_by_role("listitem")).to_have_count(1)

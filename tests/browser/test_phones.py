@@ -13,6 +13,24 @@ def writes(page: Page, text: str) -> None:
     page.get_by_role("textbox", name="Write to").press("Enter")
 
 
+def test_what_is_filled_in_stays_while_the_page_looks_again(sandbox: Sandbox, tab: Tab) -> None:
+    tab.go("phones", "Simulated phones")
+    page = tab.page
+    page.get_by_label("For whom").select_option(ANA)
+    page.get_by_role("button", name="New phone").click()
+    number = page.get_by_role("dialog").get_by_label("Number")
+    number.fill("4915112345678")
+    for _ in range(2):
+        with page.expect_response("**/api/loopback/phones"):
+            pass
+    expect(number).to_have_value("4915112345678")
+    expect(page.get_by_label("For whom")).to_have_value(ANA)
+    page.get_by_role("dialog").get_by_label("Name").fill("Dewi")
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    tab.settled("Dewi")
+    assert sandbox.network("GET", "phones/4915112345678")["name"] == "Dewi"
+
+
 def test_a_session_is_made_and_linked_without_leaving_the_page(sandbox: Sandbox, tab: Tab) -> None:
     tab.go("phones", "Simulated phones")
     page = tab.page

@@ -19,7 +19,7 @@ export function NewPhone({ phones, onClose, onMade }) {
   return html`<${Dialog} title=${t("newPhone")} onClose=${onClose}>
     <${Form} onSubmit=${make} submit=${t("create")} actions=${html`<${Button} onClick=${onClose}>${t("cancel")}<//>`}>
       <${Field} label=${t("name")} name="name" hint=${t("nameHint")} autocomplete="off" required autofocus />
-      <${Field} label=${t("number")} name="phone" hint=${t("numberHint")} inputmode="tel" autocomplete="off" value=${number} required />
+      <${Field} label=${t("number")} name="phone" hint=${t("numberHint")} inputmode="tel" autocomplete="off" defaultValue=${number} required />
     <//>
   <//>`;
 }

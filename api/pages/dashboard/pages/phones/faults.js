@@ -26,13 +26,16 @@ export function Faults({ phones }) {
   const t = useWords(words);
   const toast = useToast();
   const { data, reload } = usePolled(look, POLLED);
-  const [kind, setKind] = useState("delay");
+  const [chosen, setChosen] = useState({ kind: "delay", phone: "", delay: "2", seconds: "60" }); // kept while the rest is drawn anew
+  const { kind } = chosen;
+  const choose = ({ target }) => setChosen((before) => ({ ...before, [target.name]: target.value }));
   const [crashing, setCrashing] = useState(null);
-  const begin = async ({ phone = "", delay, seconds }) => {
+  const begin = async () => {
+    const { phone, delay, seconds } = chosen;
     const done = await post("/api/loopback/faults", {
       kind,
       ...(phone && !FOR_ALL.has(kind) && { phone }),
-      ...(kind === "delay" && { delayMs: Math.round((delay ?? 2) * 1000) }),
+      ...(kind === "delay" && { delayMs: Math.round(Number(delay) * 1000) }),
       ...(Number(seconds) && { durationMs: Number(seconds) * 1000 }),
     });
     toast(AT_ONCE.has(kind) ? t("struck", { count: done.struck }) : t("begun"));
@@ -47,10 +50,10 @@ export function Faults({ phones }) {
     <p class="dim">${t("faultsHint")}</p>
     <div class="halves">
       <${Form} onSubmit=${begin} submit=${t("begin")} kind="plain">
-        <${Select} label=${t("fault")} name="kind" value=${kind} hint=${t(`fault.${kind}.hint`)} options=${KINDS.map((each) => [each, t(`fault.${each}`)])} onChange=${(event) => setKind(event.target.value)} />
-        ${!FOR_ALL.has(kind) && html`<${Select} label=${t("whom")} name="phone" value="" options=${[["", t("everybody")], ...phones.map(({ phone, name }) => [phone, `${name} · +${phone}`])]} />`}
-        ${kind === "delay" && html`<${Field} label=${t("delay")} name="delay" type="number" min="0.1" max="60" step="0.1" value="2" />`}
-        ${!AT_ONCE.has(kind) && html`<${Select} label=${t("howLong")} name="seconds" value="60" options=${TIMES.map((each) => [String(each), each ? duration(each * 1000) : t("untilLifted")])} />`}
+        <${Select} label=${t("fault")} name="kind" value=${kind} hint=${t(`fault.${kind}.hint`)} options=${KINDS.map((each) => [each, t(`fault.${each}`)])} onChange=${choose} />
+        ${!FOR_ALL.has(kind) && html`<${Select} label=${t("whom")} name="phone" value=${chosen.phone} onChange=${choose} options=${[["", t("everybody")], ...phones.map(({ phone, name }) => [phone, `${name} · +${phone}`])]} />`}
+        ${kind === "delay" && html`<${Field} label=${t("delay")} name="delay" type="number" min="0.1" max="60" step="0.1" value=${chosen.delay} onInput=${choose} />`}
+        ${!AT_ONCE.has(kind) && html`<${Select} label=${t("howLong")} name="seconds" value=${chosen.seconds} onChange=${choose} options=${TIMES.map((each) => [String(each), each ? duration(each * 1000) : t("untilLifted")])} />`}
       <//>
       <div class="form at-top">
         <h3>${t("inForce")}</h3>

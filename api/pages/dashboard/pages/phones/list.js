@@ -61,7 +61,10 @@ const columns = (t, linked, onScan) => [
   {
     key: "state",
     title: t("status"),
-    cell: (row) => (row.devices.length ? html`<${Badge} kind=${row.devices.some(({ connected }) => connected) ? "good" : "idle"}>${t(row.devices.some(({ connected }) => connected) ? "online" : "offline")}<//>` : ""),
+    cell: ({ devices }) => {
+      const online = devices.some(({ connected }) => connected);
+      return devices.length > 0 && html`<${Badge} kind=${online ? "good" : "idle"}>${t(online ? "online" : "offline")}<//>`;
+    },
   },
   {
     key: "acts",
