@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.stage import Stage, running_api
-from tests.storage.conftest import admin, database, migrated, server
+from tests.storage.conftest import admin, database, gateway, migrated, server
 
-__all__ = ["admin", "database", "migrated", "server"]
+__all__ = ["admin", "database", "gateway", "migrated", "server"]
 
 
 @pytest.fixture

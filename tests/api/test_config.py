@@ -166,6 +166,21 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert config.whatsapp.root_key == "k"
 
 
+def test_the_first_admins_password_may_come_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "supervisor.toml"
+    file.write_text('[dashboard]\nadmin_password = "hunter2hunter2"\nsecure = true')
+    config = load(file, {})
+    assert (config.dashboard.admin_password, config.dashboard.secure) == ("hunter2hunter2", True)
+    assert "hunter2" not in repr(config)
+    given = load(file, {"TERZETTO_ADMIN_PASSWORD": "hunter2hunter3"})
+    assert given.dashboard.admin_password == "hunter2hunter3"
+    with pytest.raises(ConfigError, match="TERZETTO_ADMIN_PASSWORD: expected a text of 10 to 256") as error:
+        load(file, {"TERZETTO_ADMIN_PASSWORD": "hunter2"})
+    assert "hunter2" not in str(error.value)
+    assert "hunter2" not in refusal('[dashboard]\nadmin_password = "hunter2"')
+    assert "hunter2" not in refusal('[dashboard]\nadmin_password = ["hunter2"]')
+
+
 def test_the_address_of_an_ipv6_host_has_no_brackets() -> None:
     assert parse('[api]\nlisten = "[::1]:0"').api.address == ("::1", 0)
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from storage import AuditEntry, Expiry, Insert, MessageStatus, Pool, StoreHeard, StoreMessage
-from storage.rows import Batch, Claim
+from storage.rows import Batch, Claim, Role, SignIn, User, now
 from tests.storage.gateway import Gateway
 from tests.storage.test_writer import message, outgoing
 
@@ -48,6 +48,25 @@ async def test_claims_and_audit_entries_go_by_age_so_many_at_once(gateway: Gatew
     assert await gateway.reads.claim("s1", "k2") is None
     assert await gateway.reads.claim("s1", "k3") is not None
     assert [entry.id for entry in (await gateway.reads.audit()).items] == ["a4", "a3"]
+
+
+async def test_sign_ins_go_when_unused_or_when_their_time_is_over(gateway: Gateway, expiry: Expiry) -> None:
+    await gateway.writer.call(Insert(User(id="u1", name="ana", password="x", role=Role.ADMIN)))
+    ahead = now() + DAY
+    for number, (seen, expires) in enumerate(
+        ((OLD, ahead), (OLD, ahead), (OLD, ahead), (YOUNG, now() - DAY), (YOUNG, ahead))
+    ):
+        row = SignIn(
+            id=f"s{number}",
+            user_id="u1",
+            hash=bytes([number]) * 32,
+            address=None,
+            expires_at=expires,
+            last_seen_at=seen,
+        )
+        await gateway.writer.call(Insert(row))
+    assert [await expiry.sign_ins(BEFORE, 3) for _ in range(3)] == [3, 1, 0]
+    assert [each.id for each in await gateway.reads.sign_ins("u1")] == ["s4"]
 
 
 async def test_old_messages_of_every_session_go_save_those_that_wait_or_are_being_sent(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from storage import (
     Append,
     AuditEntry,
     BadQuery,
+    Delete,
     Desired,
     Insert,
     Key,
@@ -19,9 +21,14 @@ from storage import (
     MessageStatus,
     NewEvent,
     Page,
+    Role,
     Session,
+    SignIn,
     StoreMessage,
+    Update,
+    User,
     Webhook,
+    WriteRefused,
 )
 from tests.storage.gateway import Gateway
 
@@ -74,6 +81,18 @@ async def test_messages_of_all_sessions_come_newest_first_page_by_page(gateway: 
     first = await gateway.reads.messages(None, limit=2)
     rest = await gateway.reads.messages(None, limit=2, cursor=first.cursor)
     assert [each.id for each in [*first.items, *rest.items]] == ["msg_c", "msg_b", "msg_a"]
+
+
+async def test_messages_of_some_sessions_are_theirs_alone(gateway: Gateway) -> None:
+    await store_messages(gateway, message("a", 1), message("d", 4))
+    for number, session_id in ((2, "s2"), (3, "s3")):
+        await gateway.session(session_id)
+        await gateway.writer.call(message(f"m{number}", number, session_id=session_id))
+    find = gateway.reads.messages
+    assert await all_pages(partial(find, ["s1", "s3"]), limit=2) == [["msg_d", "msg_m3"], ["msg_a"]]
+    assert await names(find(["s2"])) == ["m2"]
+    assert await names(find(["s1", "s2", "s3"], q="nothing of this")) == []
+    assert await names(find([])) == []
 
 
 async def test_messages_are_filtered_by_each_and_all(gateway: Gateway) -> None:
@@ -231,6 +250,8 @@ async def test_webhooks_are_listed_by_session_and_activity(gateway: Gateway) -> 
     reads = gateway.reads
     assert [each.id for each in await reads.webhooks()] == ["w1", "w2"]
     assert [each.id for each in await reads.webhooks(sessions=["s1"])] == ["w1"]
+    assert [each.id for each in await reads.webhooks(sessions=["s1", "s2"])] == ["w1"]
+    assert await reads.webhooks(sessions=[]) == []
     assert [each.id for each in await reads.webhooks(active=True)] == ["w1"]
 
 
@@ -238,6 +259,8 @@ def test_no_secret_and_no_text_shows_in_a_representation() -> None:
     rows = [
         Webhook(id="w", url="https://u:hunter2@x", secret="hunter2", headers={"Authorization": "hunter2"}),
         Key(id="k", prefix="p", hash=b"hunter2"),
+        User(id="u", name="ana", password="hunter2", role=Role.ADMIN),
+        SignIn(id="i", user_id="u", hash=b"hunter2", address=None, expires_at=NOON),
         Session(id="s", name="s", settings={"proxy": "hunter2"}),
         message("m", text="hunter2", payload={"conversation": "hunter2"}),
         NewEvent("messages.upsert", {"text": "hunter2"}),
@@ -267,3 +290,100 @@ async def test_the_audit_is_read_newest_first_by_action_and_by_target(gateway: G
     assert await all_pages(gateway.reads.audit, target="hub") == [["3"]]
     (newest,) = (await gateway.reads.audit(limit=1)).items
     assert (newest.detail, newest.at) == ({"number": 3}, NOON + timedelta(minutes=1))
+
+
+def user(name: str, **row: Any) -> User:
+    return User(**{"id": f"u_{name}", "name": name, "password": "x", "role": "viewer", **row})
+
+
+def sign_in(number: int, user_id: str = "u_ana") -> SignIn:
+    return SignIn(
+        id=f"i{number}",
+        user_id=user_id,
+        hash=bytes([number]) * 32,
+        address="127.0.0.1",
+        created_at=NOON + timedelta(minutes=number),
+        expires_at=NOON + timedelta(days=1),
+    )
+
+
+async def test_users_are_found_by_name_in_capitals_or_not_and_there_are_no_two(gateway: Gateway) -> None:
+    for each in (user("eva"), user("Ana", role="admin"), user("budi")):
+        await gateway.writer.call(Insert(each))
+    assert [each.name for each in await gateway.reads.users()] == ["Ana", "budi", "eva"]
+    found = await gateway.reads.user_by_name("aNA")
+    assert found == await gateway.reads.user("u_Ana")
+    assert found is not None
+    assert (found.name, found.role, found.sessions) == ("Ana", Role.ADMIN, ())
+    assert await gateway.reads.user_by_name("an_") is None
+    with pytest.raises(WriteRefused, match="duplicate"):
+        await gateway.writer.call(Insert(user("ANA")))
+
+
+async def test_a_sign_in_is_found_with_its_user(gateway: Gateway) -> None:
+    ana = user("ana", sessions=("s1",))
+    await gateway.together(*map(Insert, (ana, user("eva"))))
+    await gateway.together(*map(Insert, (sign_in(1), sign_in(2), sign_in(3, "u_eva"))))
+    found = await gateway.reads.sign_in(bytes([2]) * 32)
+    assert found is not None
+    assert found[0].id == "i2"
+    assert found[1] == await gateway.reads.user("u_ana")
+    assert await gateway.reads.sign_in(bytes([9]) * 32) is None
+    assert [each.id for each in await gateway.reads.sign_ins("u_ana")] == ["i2", "i1"]
+    await gateway.writer.call(Delete(User, "u_ana"))
+    assert await gateway.reads.sign_in(bytes([2]) * 32) is None
+    assert [each.id for each in await gateway.reads.sign_ins("u_eva")] == ["i3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended"),
+    [
+        ({"password": "y"}, True),
+        ({"password": "x"}, False),
+        ({"disabled_at": NOON}, True),
+        ({"disabled_at": None}, False),
+        ({"name": "anna", "role": Role.ADMIN, "sessions": ("s1",), "last_sign_in_at": NOON}, False),
+    ],
+)
+async def test_a_new_password_and_being_disabled_end_all_of_a_users_sign_ins_in_the_same_commit(
+    gateway: Gateway, changes: dict[str, Any], ended: bool
+) -> None:
+    await gateway.together(*map(Insert, (user("ana"), user("eva"))))
+    await gateway.together(*map(Insert, (sign_in(1), sign_in(2), sign_in(3, "u_eva"))))
+    await gateway.writer.call(Update(User, "u_ana", changes))
+    assert len(await gateway.reads.sign_ins("u_ana")) == (0 if ended else 2)
+    assert len(await gateway.reads.sign_ins("u_eva")) == 1
+
+
+async def test_a_session_that_is_deleted_is_taken_from_those_who_see_it(gateway: Gateway) -> None:
+    for session_id in ("s1", "s2"):
+        await gateway.session(session_id)
+    await gateway.together(*map(Insert, (user("ana", sessions=("s1", "s2")), user("eva", sessions=("s2",)))))
+    await gateway.writer.call(Delete(Session, "s1"))
+    assert {each.name: each.sessions for each in await gateway.reads.users()} == {
+        "ana": ("s2",),
+        "eva": ("s2",),
+    }
+
+
+async def test_the_log_is_read_without_some_events(gateway: Gateway) -> None:
+    await gateway.session()
+    for name in ("session.qr", "call", "session.qr", "session.status"):
+        await gateway.writer.call(Append("s1", (NewEvent(name, {}),)))
+    read = gateway.reads.events_after
+    stretch = await read(0, without=["session.qr"])
+    assert "session.qr" not in [each.event for each in stretch.events]
+    assert stretch.end == await gateway.reads.last_position()
+    one = await read(0, events=["session.qr", "call"], without=["session.qr"])
+    assert [each.event for each in one.events] == ["call"]
+
+
+async def test_an_entry_of_the_record_names_a_key_or_a_user(gateway: Gateway) -> None:
+    told = {"address": None, "request_id": "r", "action": "a", "target": None, "outcome": "ok"}
+    by_user = AuditEntry(id="1", user_id="u_ana", user_name="ana", **told)  # type: ignore[arg-type]
+    await gateway.writer.call(Insert(by_user))
+    (found,) = (await gateway.reads.audit()).items
+    assert (found.key_id, found.user_id, found.user_name) == (None, "u_ana", "ana")
+    for nobody in ({}, {"key_id": "k", "key_prefix": "tz", "user_id": "u", "user_name": "n"}):
+        with pytest.raises(WriteRefused):
+            await gateway.writer.call(Insert(AuditEntry(id="2", **told, **nobody)))  # type: ignore[arg-type]
