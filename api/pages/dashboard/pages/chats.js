@@ -45,15 +45,15 @@ function OfSession({ session, jid, query }) {
   const t = useWords(words);
   const [q, field] = useQuery(query.q ?? "");
   const list = useChats(session, q);
-  const { nameOf, note } = useNames(session);
-  useEffect(() => list.chats?.forEach((each) => note(each.jid, each.name)), [list.chats]);
+  const people = useNames(session);
+  useEffect(() => list.chats?.forEach((each) => people.note(each.jid, each.name)), [list.chats]);
   const chat = list.chats?.find((each) => each.jid === jid || each.alt === jid) ?? null;
   const at = /^\d{1,11}$/.test(query.at ?? "") ? Number(query.at) : null;
   return html`<div class="chats ${jid === null ? "" : "open"}">
-    <aside aria-label=${t("title")}>${field}<div class="scroll"><${List} session=${session} list=${list} current=${jid} q=${q} nameOf=${nameOf} /></div></aside>
+    <aside aria-label=${t("title")}>${field}<div class="scroll"><${List} session=${session} list=${list} current=${jid} q=${q} nameOf=${people.nameOf} /></div></aside>
     ${jid === null
       ? html`<p class="conversation none">${t("choose")}</p>`
-      : html`<${Conversation} key=${`${jid} ${at}`} session=${session} jid=${jid} chat=${chat} at=${at} aim=${query.m ?? null} nameOf=${nameOf} onName=${note} onChanged=${list.reload} />`}
+      : html`<${Conversation} key=${`${jid} ${at}`} session=${session} jid=${jid} chat=${chat} at=${at} aim=${query.m ?? null} people=${people} onChanged=${list.reload} />`}
   </div>`;
 }
 

@@ -14,7 +14,7 @@ import { Row } from "./events/row.js";
 import { useTail, WAITING } from "./events/tail.js";
 import { words } from "./events.words.js";
 
-const NEW_MINUTE = 60000;
+const MINUTE = 60000;
 
 export default function Events({ query }) {
   const t = useWords(words);
@@ -22,7 +22,7 @@ export default function Events({ query }) {
   const name = useLanguage();
   const { session, events, after } = query;
   const asked = useMemo(() => ({ session, events, after }), [session, events, after]);
-  const sessions = usePolled(() => get("/api/sessions", { limit: 500 }), NEW_MINUTE).data?.sessions ?? [];
+  const sessions = usePolled(() => get("/api/sessions", { limit: 500 }), MINUTE).data?.sessions ?? [];
   const tail = useTail({ session: session || null, events: namesIn(events), after: after || null });
   const actions = html`<${Standing} tail=${tail} />
     ${tail.held ? html`<${Button} kind="main" onClick=${tail.release}>${t("next")}<//>` : html`<${Button} onClick=${tail.hold}>${t("pause")}<//>`}`;
@@ -32,7 +32,7 @@ export default function Events({ query }) {
       ? html`<${Empty} title=${t("none")}>${t("noneText")}<//>`
       : html`<section class="card events">
           <p class="hint">${t("count", { n: count(tail.rows.length) })}</p>
-          <ol>${tail.rows.map((event) => html`<${Row} key=${event.cursor} event=${event} query=${asked} language=${name} />`)}</ol>
+          <ol>${tail.rows.map((event) => html`<${Row} key=${event.cursor} event=${event} query=${asked} inLanguage=${name} />`)}</ol>
         </section>`}
   <//>`;
 }

@@ -1,6 +1,6 @@
 /** One chat: its messages, and a place to write. */
 
-import { html, useEffect, useRef, useState } from "../../lib/vendor/preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../../lib/vendor/preact.js";
 import { get, ofSession, post, quietly } from "../../lib/http.js";
 import { usePolled } from "../../lib/live.js";
 import { can, useMe } from "../../lib/me.js";
@@ -16,20 +16,21 @@ import { shownJid } from "./names.js";
 import { useOutbox } from "./outbox.js";
 import { words } from "../chats.words.js";
 
-/** `chat` is its row in the list, if it is there; `nameOf(jid)` and `onName(jid, name)` are `useNames`'; `at` and `aim` lead to an older message: when it was, and its id. */
-export function Conversation({ session, jid, chat, at, aim, nameOf, onName, onChanged }) {
+/** `chat` is its row in the list, if it is there; `people` are `useNames`'s; `at` and `aim` lead to an older message: when it was, and its id. */
+export function Conversation({ session, jid, chat, at, aim, people, onChanged }) {
   const t = useWords(words);
   const me = useMe();
+  const { nameOf, note } = people;
   const toast = useToast();
   const detail = usePolled(() => get(ofSession(session, "chats", jid)), 0, [session, jid]).data;
   const facts = chat ?? detail;
   const nameless = jid.endsWith("@g.us") && facts !== null && facts.name === null;
   useEffect(() => {
     // A group's subject is asked of WhatsApp, which makes it known to the list as well; without it there is its number.
-    if (nameless) quietly(get(ofSession(session, "chats", "groups", jid))).then((group) => onName(jid, group?.subject));
+    if (nameless) quietly(get(ofSession(session, "chats", "groups", jid))).then((group) => note(jid, group?.subject));
   }, [jid, nameless]);
   const addresses = [jid, facts?.jid, facts?.alt].filter(Boolean);
-  const history = useHistory({ session, jid, addresses, at, onName });
+  const history = useHistory({ session, jid, addresses, at, onName: note });
   const outbox = useOutbox(session, history.refresh);
   const [quoted, setQuoted] = useState(null);
   const mayWrite = can(me, "send", session);
@@ -42,9 +43,13 @@ export function Conversation({ session, jid, chat, at, aim, nameOf, onName, onCh
     if (done) toast(t("marked", { n: done.read }));
     onChanged();
   };
-  const reveal = (id) => {
-    const row = history.rows.find((each) => each.messageId === id);
-    if (row) show(row.id);
+  const rows = useRef(null);
+  rows.current = history.rows;
+  const reveal = async (id) => {
+    const there = rows.current.find((each) => each.messageId === id);
+    const row = there ?? (await quietly(get(ofSession(session, "messages", id))));
+    if (there) show(row.id);
+    else if (row) go("chats", session, jid, { at: row.timestamp, m: row.id });
   };
   return html`<section class="conversation" aria-label=${name}>
     <header class="who">
@@ -59,10 +64,9 @@ export function Conversation({ session, jid, chat, at, aim, nameOf, onName, onCh
     ${!history.newest && html`<p class="note">${t("earlier")} <${Button} kind="quiet" onClick=${() => go("chats", session, jid)}>${t("toNewest")}<//></p>`}
     <${Stream} history=${history} aim=${aim}>
       ${history.rows?.map(
-        (row, n) => html`<${Day} key=${row.id} row=${row} before=${history.rows[n - 1]}>
-          <${Message} row=${row} marks=${history.marks} nameOf=${nameOf} aimed=${row.id === aim} inGroup=${jid.endsWith("@g.us") || stories}
-            mayAct=${mayWrite && !stories} onAnswer=${setQuoted} onQuoted=${reveal} onChanged=${history.refresh} />
-        <//>`,
+        (row, n) => html`<${Entry} key=${row.id} row=${row} day=${newDay(row, history.rows[n - 1])} names=${people.names} told=${history.marks.told(row.messageId)}
+          marks=${history.marks} nameOf=${nameOf} aimed=${row.id === aim} inGroup=${jid.endsWith("@g.us") || stories} mayAct=${mayWrite && !stories}
+          onAnswer=${setQuoted} onQuoted=${reveal} onChanged=${history.refresh} />`,
       )}
       ${outbox.waiting
         .filter((item) => item.to === jid && !stored.has(item.ref))
@@ -108,11 +112,17 @@ function Stream({ history, aim, children }) {
   </div>`;
 }
 
-/** A message, below its day's name where that begins. */
-function Day({ row, before, children }) {
-  const day = (each) => new Date(each.timestamp * 1000).toDateString();
-  const shown = new Intl.DateTimeFormat(language(), { dateStyle: "full" });
-  return html`${(!before || day(before) !== day(row)) && html`<h3 class="day">${shown.format(row.timestamp * 1000)}</h3>`}${children}`;
+/** A message, below its day's name where that begins. It is made anew only when it is another: there may be hundreds. */
+function Entry({ day, names, told, ...given }) {
+  const { row, aimed, mayAct } = given;
+  return useMemo(() => html`${day && html`<h3 class="day">${day}</h3>`}<${Message} ...${given} />`, [row, day, names, told, aimed, mayAct]);
+}
+
+/** The day of a message by name, if it is another than that of the one before; null: the same. */
+function newDay({ timestamp }, before) {
+  const day = (seconds) => new Date(seconds * 1000).toDateString();
+  if (before && day(before.timestamp) === day(timestamp)) return null;
+  return new Intl.DateTimeFormat(language(), { dateStyle: "full" }).format(timestamp * 1000);
 }
 
 function show(id) {

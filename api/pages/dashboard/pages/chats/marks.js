@@ -10,6 +10,7 @@ export class Marks {
   #reactions = new Map(); // message → who → emoji
   #votes = new Map(); // poll → who → options
   #edited = new Set();
+  #told = new Map();
 
   /** Take in an event; whether it was one of those. */
   hear(event, data) {
@@ -21,6 +22,7 @@ export class Marks {
     } else if (event === "messages.edited") {
       this.#edited.add(data.key.id);
     } else return false;
+    this.#told.set(data.key.id, this.told(data.key.id) + 1);
     return true;
   }
 
@@ -45,6 +47,11 @@ export class Marks {
     const counted = new Map();
     for (const options of this.#votes.get(id)?.values() ?? []) for (const each of options) counted.set(each, (counted.get(each) ?? 0) + 1);
     return counted;
+  }
+
+  /** How often something was told of a message: another number, other marks. */
+  told(id) {
+    return this.#told.get(id) ?? 0;
   }
 
   edited(id) {

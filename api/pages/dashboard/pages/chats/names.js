@@ -12,7 +12,7 @@ export function shownJid(jid) {
 }
 
 /**
- * `{nameOf, note}`: the names of people by either address. `note(jid, name)` keeps one that came along with an event,
+ * `{names, nameOf, note}`: the names of people by either address; `names` is another Map when there are others. `note(jid, name)` keeps one that came along with an event,
  * where no better one is known.
  */
 export function useNames(session) {
@@ -28,7 +28,7 @@ export function useNames(session) {
   const note = useCallback((jid, name) => {
     if (jid && name) setNames((before) => (before.has(jid) ? before : new Map(before).set(jid, name)));
   }, []);
-  return { nameOf: (jid) => names.get(jid) ?? shownJid(jid), note };
+  return { names, nameOf: (jid) => names.get(jid) ?? shownJid(jid), note };
 }
 
 function named({ jid, alt, name, businessName, pushName }) {

@@ -1,6 +1,6 @@
 /** An event in the list. It never changes, so it is drawn once: and again when it is opened or the language changes. */
 
-import { Component, html } from "../../lib/vendor/preact.js";
+import { html, useMemo, useState } from "../../lib/vendor/preact.js";
 import { href } from "../../lib/route.js";
 import { language, useWords } from "../../lib/words.js";
 import { Copy } from "../../parts/button.js";
@@ -9,26 +9,22 @@ import { words } from "../events.words.js";
 
 const GLANCE = 160; // characters of its data that are seen while it is closed
 
-export class Row extends Component {
-  state = { open: false };
-
-  shouldComponentUpdate(next, { open }) {
-    return open !== this.state.open || next.event !== this.props.event || next.language !== this.props.language || next.query !== this.props.query;
-  }
-
-  render({ event, query }, { open }) {
-    return html`<li class="event">
-      <button type="button" aria-expanded=${open} onClick=${() => this.setState({ open: !open })}>
+/** `query` is what the list is filtered by; `inLanguage` the one in which it is drawn. */
+export function Row({ event, query, inLanguage }) {
+  const [open, setOpen] = useState(false);
+  return useMemo(
+    () => html`<li class="event">
+      <button type="button" aria-expanded=${open} onClick=${() => setOpen(!open)}>
         <time datetime=${event.occurredAt} title=${event.occurredAt}>${clock(event.occurredAt)}</time>
         <b>${event.event}</b><span class="session">${event.sessionId}</span><small>#${event.seq}</small>
         <code dir="auto">${glance(event.data)}</code>
       </button>
       ${open && html`<${Opened} event=${event} query=${query} />`}
-    </li>`;
-  }
+    </li>`,
+    [event, query, open, inLanguage],
+  );
 }
 
-/** `query` is what the list is filtered by. */
 function Opened({ event, query }) {
   const t = useWords(words);
   const whole = json(event, 2);
