@@ -150,7 +150,7 @@ class Glance:
     @property
     def started_at(self) -> datetime | None:
         """When the tree was started."""
-        return _moment(self.services.lookout.moments.of(self.services.root.tree().since))
+        return _moment(self.services.lookout.look()[""]["since"])
 
     @property
     def _reads(self) -> OverviewReads:
