@@ -1,6 +1,6 @@
 /** What the account is kept from, and until when. */
 
-import { html, useEffect } from "../../lib/vendor/preact.js";
+import { html } from "../../lib/vendor/preact.js";
 import { ago, time } from "../../lib/format.js";
 import { get, ofSession } from "../../lib/http.js";
 import { usePolled } from "../../lib/live.js";
@@ -8,6 +8,7 @@ import { useWords } from "../../lib/words.js";
 import { Badge } from "../../parts/badge.js";
 import { Card, Failure, Spinner } from "../../parts/page.js";
 import { Table } from "../../parts/table.js";
+import { useAgain } from "./again.js";
 import { words } from "./health.words.js";
 
 const POLLED = 30000; // ms: what ends by itself is no event
@@ -16,9 +17,7 @@ const KINDS = { ok: "good", new_chat_cap: "warn", restricted: "warn", banned: "b
 export default function Health({ session, news }) {
   const t = useWords(words);
   const { data: health, error, reload } = usePolled(() => get(ofSession(session.id, "health")), POLLED, [session.id]);
-  useEffect(() => {
-    reload();
-  }, [news, session.statusSince]);
+  useAgain(reload, [news, session.statusSince]);
   if (!health) return error ? html`<${Failure} problem=${error} retry=${reload} />` : html`<${Spinner} />`;
   const columns = [
     { key: "state", title: t("trouble"), cell: (each) => html`<${Badge} kind=${KINDS[each.state]}>${t(`is.${each.state}`)}<//>` },

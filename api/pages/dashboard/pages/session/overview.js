@@ -1,27 +1,25 @@
 /** How a session is, whose it is, and how it came to be so. */
 
-import { html, useEffect } from "../../lib/vendor/preact.js";
+import { html } from "../../lib/vendor/preact.js";
 import { ago, count, time } from "../../lib/format.js";
 import { get, ofSession } from "../../lib/http.js";
-import { usePages, usePolled } from "../../lib/live.js";
+import { useFirst, usePolled } from "../../lib/live.js";
 import { can, useMe } from "../../lib/me.js";
 import { href } from "../../lib/route.js";
 import { useWords } from "../../lib/words.js";
 import { StateBadge } from "../../parts/badge.js";
 import { Card, Empty, Failure, More, Spinner } from "../../parts/page.js";
+import { useAgain } from "./again.js";
 import { Life } from "./life.js";
 import { words } from "./overview.words.js";
 
 const POLLED = 10000; // ms: signs of life are no events
-const SHOWN = 20;
 
 export default function Overview({ session, news, reload }) {
   const t = useWords(words);
   const me = useMe();
   const { data: status, error, reload: look } = usePolled(() => get(ofSession(session.id, "status")), POLLED, [session.id]);
-  useEffect(() => {
-    look();
-  }, [news, session.statusSince]);
+  useAgain(look, [news, session.statusSince]);
   const moved = () => {
     reload();
     look();
@@ -69,19 +67,13 @@ function Alive({ status }) {
 
 function Timeline({ session, news }) {
   const t = useWords(words);
-  const path = ofSession(session.id, "timeline");
-  const { rows, error, more, reload } = usePages(path, { limit: SHOWN }, "changes");
-  const { data: newest, reload: look } = usePolled(() => get(path, { limit: SHOWN }), 0, [path]);
-  useEffect(() => {
-    look();
-  }, [news, session.statusSince]);
-  const known = rows?.[0]?.seq ?? 0;
-  const changes = rows && [...(newest?.changes ?? []).filter(({ seq }) => seq > known), ...rows];
+  const { data, error, more, reload } = useFirst(ofSession(session.id, "timeline"), {}, 0);
+  useAgain(reload, [news, session.statusSince]);
   return html`<${Card} title=${t("timeline")} class="wide">
     ${error && html`<${Failure} problem=${error} retry=${reload} />`}
-    ${!changes && !error && html`<${Spinner} />`}
+    ${!data && !error && html`<${Spinner} />`}
     <ol class="timeline">
-      ${changes?.map(
+      ${data?.changes.map(
         (change) => html`<li key=${change.seq}>
           <time datetime=${change.at} title=${ago(change.at)}>${time(change.at)}</time>
           <div><${StateBadge} status=${change.status} />${change.reason && html`<p class="dim">${change.reason}</p>`}</div>

@@ -44,7 +44,8 @@ function Steps({ step }) {
   const t = useWords(words);
   const at = STEPS.indexOf(step);
   const state = (n) => (n < at || step === "connected" ? "over" : n === at ? "now" : "");
-  return html`<ol class="steps" role="status">
+  return html`<p class="unseen" role="status">${t(`step.${step}`)}</p>
+  <ol class="steps">
     ${STEPS.map((each, n) => html`<li class=${state(n)} aria-current=${n === at ? "step" : null}><span aria-hidden="true">${state(n) === "over" ? "✓" : n + 1}</span>${t(`step.${each}`)}</li>`)}
   </ol>`;
 }

@@ -1,6 +1,6 @@
 /** One session: what it is called and how it is, and its tabs. */
 
-import { html, useEffect, useState } from "../../lib/vendor/preact.js";
+import { html, useState } from "../../lib/vendor/preact.js";
 import { get, ofSession } from "../../lib/http.js";
 import { useEvents, usePolled } from "../../lib/live.js";
 import { can, useMe } from "../../lib/me.js";
@@ -9,6 +9,7 @@ import { useWords } from "../../lib/words.js";
 import { StateBadge } from "../../parts/badge.js";
 import { Loaded } from "../../parts/loaded.js";
 import { Empty, Failure, Page, Spinner, Tabs } from "../../parts/page.js";
+import { useAgain } from "./again.js";
 import { words } from "./session.words.js";
 
 /** By the address: who may see the tab, and where it is. */
@@ -41,9 +42,7 @@ export default function SessionPage({ id, parts: [tab = "overview", ...rest] }) 
     const heard = event === "session.qr" ? setCodes : setNews;
     heard((before) => before + 1);
   });
-  useEffect(() => {
-    if (news) reload();
-  }, [news]);
+  useAgain(reload, [news]);
 
   const back = { href: href("sessions"), title: t("page.sessions") };
   const shown = Object.entries(TABS).filter(([, { scope }]) => can(me, scope, id));
