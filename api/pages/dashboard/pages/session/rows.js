@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "../../lib/vendor/preact.js";
 import { get, Problem } from "../../lib/http.js";
 import { useEvents } from "../../lib/live.js";
 import { can, useMe } from "../../lib/me.js";
+import { useAgain } from "./again.js";
 
 const PAGE = 100;
 const MOST = 500; // what one request may ask for
@@ -69,6 +70,7 @@ export function useSessions({ q, status }) {
     if ([...news].some(shown)) due.current ??= setTimeout(() => ((due.current = null), again.current()), RELOADED);
   });
   const state = useEvents({ events: ["session.status", "session.paired"], off: !listens }, heard);
+  useAgain(reload, [state]); // the rows may be from before the first event that is heard
   return {
     rows: found.rows,
     error: found.error,

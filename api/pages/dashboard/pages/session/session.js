@@ -38,11 +38,11 @@ export default function SessionPage({ id, parts: [tab = "overview", ...rest] }) 
   const [codes, setCodes] = useState(0);
   const listens = can(me, "read", id);
   const { data: session, error, reload } = usePolled(() => get(ofSession(id)), listens ? 0 : POLLED, [id]);
-  useEvents({ sessions: [id], events: NEWS, off: !listens }, ({ event }) => {
+  const state = useEvents({ sessions: [id], events: NEWS, off: !listens }, ({ event }) => {
     const heard = event === "session.qr" ? setCodes : setNews;
     heard((before) => before + 1);
   });
-  useAgain(reload, [news]);
+  useAgain(reload, [news, state]); // the row may be from before the first event that is heard
 
   const back = { href: href("sessions"), title: t("page.sessions") };
   const shown = Object.entries(TABS).filter(([, { scope }]) => can(me, scope, id));
