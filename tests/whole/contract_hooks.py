@@ -26,7 +26,7 @@ _BEYOND_SCHEMAS = re.compile(
     r"|more than there are options|expected 1 to 100 rows in all"  # no two fields are compared
     r"|expected at most 16"  # of a free object: characters and levels
     r"|an array of at most 1024 phone numbers"  # in a form for a union its JSON is sent in parts
-    r"|a session's key cannot have the scopes"  # by what is stored
+    r"|a session's key cannot have the scopes|is for viewers only"  # by what is stored
 )
 
 

@@ -74,6 +74,7 @@ async def _belongings(http: httpx.AsyncClient, session: str, other: str) -> dict
     channel = await post("channels", {"name": "News"})
     scheduled = {"phone": other, "message": "later", "sendAt": "2099-01-01T00:00:00Z"}
     batch = {"items": [{"type": "text", "phone": other, "message": "one of many"}]}
+    viewer = {"name": f"of-{session}", "password": "0123456789", "role": "viewer"}
     return {
         "GROUP": group["jid"],
         "CHANNEL": channel["jid"],
@@ -83,6 +84,9 @@ async def _belongings(http: httpx.AsyncClient, session: str, other: str) -> dict
         "BATCH": (await post("messages/batch", batch))["batchId"],
         "WEBHOOK": (await post("webhooks", {"url": "http://127.0.0.1:9/"}))["webhook"]["id"],
         "KEY": (await post("keys", {"name": "spare"}))["key"]["id"],
+        "USER": (await post("users", {"name": f"of-{session}", "password": "0123456789", "role": "viewer"}))[
+            "id"
+        ],
         "MESSAGE": (await post("messages/text", {"phone": other, "message": "hello"}))["messageId"],
         "PICTURE": (await post("messages/image", {"phone": other, "imageBase64": PICTURE}))["messageId"],
     }
