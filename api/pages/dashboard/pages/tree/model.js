@@ -18,7 +18,7 @@ export class Tree {
     this.ahead = 0; // ms by which the gateway's clock is ahead of ours
     this.since = null; // when we began to watch, by the gateway's clock
     this.depths = new Map(); // path → [[second, most messages that waited in it]]
-    this.lives = new Map(); // path → [{at, restarts, exit}], of restarts that we saw
+    this.lives = new Map(); // path → [{at, before, restarts, exit}], of restarts that we saw
     this.judged = new Set(); // supervisors of which it was decided whether they begin folded
   }
 
@@ -56,7 +56,7 @@ export class Tree {
     if (node.mailbox && (node.mailbox.depth || before?.mailbox?.depth)) this.note(node.path, at, node.mailbox.depth);
     if (before && node.restarts > before.restarts) {
       const seen = this.lives.get(node.path) ?? [];
-      this.lives.set(node.path, [...seen, { at: Date.parse(at), restarts: node.restarts, exit: node.lastExit }].slice(-KEPT));
+      this.lives.set(node.path, [...seen, { at: Date.parse(at), before: before.restarts, restarts: node.restarts, exit: node.lastExit }].slice(-KEPT));
     }
   }
 
@@ -119,7 +119,7 @@ export function depthsOver(tree, path, span = 120) {
 export function restartsOver(tree, path, steps = 60) {
   const seen = tree.lives.get(path) ?? [];
   const [from, to] = [tree.since ?? tree.now(), tree.now()];
-  const first = seen.length ? seen[0].restarts - 1 : (tree.nodes.get(path)?.restarts ?? 0);
+  const first = seen[0]?.before ?? tree.nodes.get(path)?.restarts ?? 0;
   return Array.from({ length: steps + 1 }, (_, n) => {
     const at = from + ((to - from) * n) / steps;
     return { at, restarts: seen.filter((each) => each.at <= at).at(-1)?.restarts ?? first };

@@ -9,7 +9,8 @@ import { idOf, Row } from "./row.js";
 
 const HEIGHTS = { wide: 36, middle: 40, narrow: 56 }; // px of a line
 const COLUMNS = ["name", "state", "age", "restarts", "mail", "now"];
-const BEYOND = 8; // lines above and below the screen, and the step in which the window moves
+const BEYOND = 8; // lines above and below the screen that are in the page too
+const STEP = 4; // lines by which that window moves: few are made at a time
 
 /**
  * `lines` of sight.js; `shown` is the path whose details are open; `onOpen(path)`, `onFold(path, folded)`. Where the
@@ -117,7 +118,7 @@ function useWindow(box, height) {
   const look = () => {
     if (!box.current) return;
     const { top } = box.current.getBoundingClientRect();
-    const stepped = (pixels, round) => round(pixels / height / BEYOND) * BEYOND;
+    const stepped = (pixels, round) => round(pixels / height / STEP) * STEP;
     const next = [stepped(-top, Math.floor) - BEYOND, stepped(window.innerHeight - top, Math.ceil) + BEYOND];
     setRange((before) => (before[0] === next[0] && before[1] === next[1] ? before : next));
   };
