@@ -115,7 +115,7 @@ function Stream({ history, aim, children }) {
 /** A message, below its day's name where that begins. It is made anew only when it is another: there may be hundreds. */
 function Entry({ day, names, told, ...given }) {
   const { row, aimed, mayAct } = given;
-  return useMemo(() => html`${day && html`<h3 class="day">${day}</h3>`}<${Message} ...${given} />`, [row, day, names, told, aimed, mayAct]);
+  return useMemo(() => html`<div class="entry">${day && html`<h3 class="day">${day}</h3>`}<${Message} ...${given} /></div>`, [row, day, names, told, aimed, mayAct]);
 }
 
 /** The day of a message by name, if it is another than that of the one before; null: the same. */

@@ -38,8 +38,9 @@ function Opened({ event, query }) {
   </div>`;
 }
 
-function glance(data) {
-  return json(data).slice(0, GLANCE);
+/** What is said first, and then of which message. */
+function glance({ key, ...said }) {
+  return json({ ...said, key }).slice(0, GLANCE);
 }
 
 /** As JSON may say it: what is not seen, or turns the direction of what follows, is written as a number. */
