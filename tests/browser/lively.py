@@ -16,8 +16,9 @@ def make_lively(sandbox: Sandbox) -> None:
     for number, name in ((CITRA, "Citra"), (DEWI, "Dewi"), (EKO, "Eko")):
         sandbox.phone(number, name)
     sandbox.write(CITRA, ANA, "Good morning! Do you still have the blue kettle?")
-    send(sandbox, BUDI, "Good morning, Citra. Two of them; shall I put one aside?")
-    send(sandbox, CITRA, "Good morning, Citra. Two of them; shall I put one aside?")
+    send(sandbox, "ana", BUDI, "The kettles have come. Can you fetch them on Monday?")
+    send(sandbox, "budi", ANA, "Monday at ten, yes.")
+    send(sandbox, "ana", CITRA, "Good morning, Citra. Two of them; shall I put one aside?")
     picture = {"kind": "image", "data": kettle(), "mimetype": "image/jpeg", "caption": "This one?"}
     sandbox.network("POST", f"phones/{CITRA}/messages", {"to": ANA, "media": picture})
     sandbox.write(DEWI, ANA, "My order came today. Thank you! 🎉")
@@ -43,9 +44,9 @@ def make_lively(sandbox: Sandbox) -> None:
     sandbox.somebody("vera", "viewer", sessions=["ana"])
 
 
-def send(sandbox: Sandbox, to: str, message: str) -> None:
-    """Let `ana` write."""
-    sandbox.call("POST", "/api/sessions/ana/messages/text", {"phone": to, "message": message})
+def send(sandbox: Sandbox, session: str, to: str, message: str) -> None:
+    """Let a session write."""
+    sandbox.call("POST", f"/api/sessions/{session}/messages/text", {"phone": to, "message": message})
 
 
 def kettle() -> str:
