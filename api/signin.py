@@ -8,6 +8,7 @@ import logging
 import secrets
 from datetime import timedelta
 
+import attrs
 from attrs import field, frozen
 from quart import Blueprint, Response, request
 from werkzeug.http import dump_cookie
@@ -31,9 +32,9 @@ from api.refusals import (
 )
 from api.services import services
 from api.trace import trace
-from api.users import UserView, stored_user, user_view
+from api.users import UserView, user_view
 from runtime import CallTimeout, MailboxFull
-from storage.errors import DatabaseUnavailable
+from storage.errors import DatabaseUnavailable, WriteRefused
 from storage.ids import new_id
 from storage.rows import Role, SignIn, User, now
 from storage.writes import Delete, Insert, Update
@@ -154,10 +155,9 @@ async def change_password(body: PasswordChange) -> Response:
     user = await _user_of(who.name, body.current)
     if user is None or user.id != who.id:
         raise ValidationFailed((FieldError("current", "is not your password"),))
-    hashed = await services().passwords.hashed(body.password)
     async with recorded("user.password", user.id):
-        await services().writer.call(Update(User, user.id, {"password": hashed}))
-    _, headers = await _signed_in(await stored_user(user.id))
+        user = await _given(user, body.password)
+    _, headers = await _signed_in(user)
     response = no_content()
     response.headers.extend(headers)
     return response
@@ -187,16 +187,21 @@ async def _user_of(name: str, password: str) -> User | None:
         return None
     tries.succeeded(name, address)
     if passwords.outdated(user.password):
-        hashed = await passwords.hashed(password)
-        await services().writer.call(Update(User, user.id, {"password": hashed}))
-        return await stored_user(user.id)
+        return await _given(user, password)
     return user
+
+
+async def _given(user: User, password: str) -> User:
+    """The user with this password, which ends all sign-ins."""
+    hashed = await services().passwords.hashed(password)
+    await services().writer.call(Update(User, user.id, {"password": hashed}))
+    return attrs.evolve(user, password=hashed)
 
 
 async def _signed_in(user: User) -> tuple[User, dict[str, str]]:
     """A new sign-in in place of what this browser had: the user now, and the headers that bring the cookie.
 
-    Raises SignInFailed when the user was given another password meanwhile.
+    Raises SignInFailed when the user was removed, or given another password, meanwhile.
     """
     writer, token = services().writer, secrets.token_urlsafe(32)
     moment = now()
@@ -213,7 +218,10 @@ async def _signed_in(user: User) -> tuple[User, dict[str, str]]:
     async with recorded("user.sign_in", user.id):
         for ended in await _to_end(user.id):
             await writer.call(Delete(SignIn, ended))
-        await writer.call(Insert(row))
+        try:
+            await writer.call(Insert(row))
+        except WriteRefused:
+            raise SignInFailed from None
         await writer.call(Update(User, user.id, {"last_sign_in_at": moment}))
         stored = await services().reads.sign_in(row.hash)
         if stored is None or stored[1].password != user.password:

@@ -21,8 +21,8 @@ from api.operation import OPERATIONS, At
 from api.origin import is_own
 from api.signin import LIFETIME, MOST_SIGN_INS
 from api.tries import PAIR, Tries
-from storage.rows import SignIn, now
-from storage.writes import Update
+from storage.rows import SignIn, User, now
+from storage.writes import Delete, Update
 from tests.api.stage import ADMIN_KEY, PASSWORD, Stage, running_api
 from tests.api.test_events import ending, next_event, refusal, socket
 from tests.api.test_roles import own, path_of
@@ -303,6 +303,33 @@ async def test_a_browser_has_one_sign_in_and_a_user_only_so_many(stage: Stage) -
                 assert (await sign_in(another)).status_code == 200
         assert len(await sign_ins(stage)) == MOST_SIGN_INS
         assert await code(browser) == "sign_in_expired", "the oldest gave way"
+
+
+@pytest.mark.parametrize("write", [Update(User, "usr_ana", {"password": "other"}), Delete(User, "usr_ana")])
+async def test_nobody_gets_in_by_a_password_that_is_none_any_more_when_it_has_been_compared(
+    stage: Stage, write: Update | Delete
+) -> None:
+    await stage.user("ana")
+
+    class Slow(Passwords):
+        async def fit(self, plain: str, stored: str | None) -> bool:
+            fits = await super().fit(plain, stored)
+            await stage.services.writer.call(write)
+            return fits
+
+    object.__setattr__(stage.services, "passwords", Slow(CHEAPEST))
+    async with stage.client_with(None) as client:
+        answer = await sign_in(client)
+        assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_failed")
+        assert "set-cookie" not in answer.headers
+    assert await sign_ins(stage) == []
+
+
+async def test_a_cookie_of_any_bytes_is_no_ones(stage: Stage) -> None:
+    async with stage.client_with(None) as client:
+        for value in (b"x", b"", b"\xff\xfe", b"\xed\xa0\x80", b'"', b"a b", b"\\377", b"x" * 8000):
+            answer = await client.get("/api/me", headers={b"cookie": b"terzetto=" + value})
+            assert answer.status_code == 401, value
 
 
 async def test_a_hash_of_another_cost_is_made_anew(stage: Stage) -> None:

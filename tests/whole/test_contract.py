@@ -84,9 +84,7 @@ async def _belongings(http: httpx.AsyncClient, session: str, other: str) -> dict
         "BATCH": (await post("messages/batch", batch))["batchId"],
         "WEBHOOK": (await post("webhooks", {"url": "http://127.0.0.1:9/"}))["webhook"]["id"],
         "KEY": (await post("keys", {"name": "spare"}))["key"]["id"],
-        "USER": (await post("users", {"name": f"of-{session}", "password": "0123456789", "role": "viewer"}))[
-            "id"
-        ],
+        "USER": (await post("users", viewer))["id"],
         "MESSAGE": (await post("messages/text", {"phone": other, "message": "hello"}))["messageId"],
         "PICTURE": (await post("messages/image", {"phone": other, "imageBase64": PICTURE}))["messageId"],
     }
