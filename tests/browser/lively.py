@@ -59,5 +59,5 @@ def kettle() -> str:
     draw.ellipse((140, 130, 340, 310), fill="#2a78c4")
     draw.ellipse((225, 115, 255, 145), fill="#333333")
     data = BytesIO()
-    image.save(data, "JPEG", quality=80)
+    image.resize((280, 210)).save(data, "JPEG", quality=80)
     return base64.b64encode(data.getvalue()).decode()
