@@ -79,7 +79,10 @@ def _files() -> dict[str, _File]:
 def _read(path: Path) -> _File:
     content = path.read_bytes()
     return _File(
-        content, gzip.compress(content, mtime=0), _TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:32]
+        content,
+        gzip.compress(content, mtime=0),
+        _TYPES[path.suffix],
+        hashlib.sha256(content).hexdigest()[:32],
     )
 
 
@@ -87,7 +90,7 @@ def _sent(name: str) -> Response:
     found = _files().get(name)
     if found is None:
         raise NoSuchRoute
-    zipped = "gzip" in request.accept_encodings
+    zipped = request.accept_encodings.quality("gzip") > 0
     response = Response(found.zipped if zipped else found.content, content_type=found.kind)
     response.headers.update(_HEADERS)
     if zipped:

@@ -18,7 +18,7 @@ from storage.rows import Json
 INTERVAL = 0.25
 """Seconds between two looks, at least."""
 SHARE = 20
-"""And so many times what the last look took: a tree of many thousands does not hold up the loop."""
+"""And so many times what the last look took of a processor: a tree of many thousands leaves it to others."""
 
 Views = Mapping[str, Json]
 """Every node by its path, in the order of the tree."""
@@ -43,13 +43,13 @@ class Lookout:
         now = trio.current_time()
         if now < self._good_until:
             return self._views
-        began = time.perf_counter()
+        began = time.thread_time()
         self.moments.keep_right()
         new = flat(self.root.tree(now), now, self.moments, self.cells())
         last = self._views
         self._views = {path: last[path] if last.get(path) == view else view for path, view in new.items()}
         self.looks += 1
-        self.pause = max(INTERVAL, SHARE * (time.perf_counter() - began))
+        self.pause = max(INTERVAL, SHARE * (time.thread_time() - began))
         self._good_until = now + self.pause
         return self._views
 

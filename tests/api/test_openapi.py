@@ -20,7 +20,9 @@ from tests.api.stage import Stage
 Json = dict[str, Any]
 
 # What is no part of the API: a page, its style, the description itself, WebSockets, a sandbox's phones.
-_APART = re.compile(r"/(docs(/reference\.css)?|openapi\.json|static/.*|api/ws|api/tree/ws|api/loopback/.*)")
+_APART = re.compile(
+    r"/|/(docs(/reference\.css)?|openapi\.json|ui/.*|static/.*|api/ws|api/tree/ws|api/loopback/.*)"
+)
 
 
 @pytest.fixture

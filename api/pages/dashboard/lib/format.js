@@ -17,7 +17,7 @@ export function time(iso) {
   const at = new Date(iso);
   const today = at.toDateString() === new Date().toDateString();
   const shape = today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" };
-  return made(Intl.DateTimeFormat, shape).format(at);
+  return made(Intl.DateTimeFormat, { ...shape, hourCycle: "h23" }).format(at);
 }
 
 /** How long ago, or until when, in one unit: "3 minutes ago". */
