@@ -1,7 +1,7 @@
-"""The dashboard's files: the page at `/`, and what it loads below `/ui/`. Whoever may see what, the API decides.
+"""The dashboard's files: the page at `/`, and what it loads below `/ui/`. Who may see what, the API decides.
 
-They are read once, and sent zipped to who takes that. Their names never change and their contents do with a new
-version, so a browser asks each time whether what it has is still good (ETag).
+They are read once, and sent zipped to who takes that. Their names never change and their contents do with a
+new version, so a browser asks each time whether what it has is still good (ETag).
 """
 
 import gzip
@@ -23,19 +23,10 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob: data:",
-        "media-src 'self' blob:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    )
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'"
 )
 _HEADERS = {
     "content-security-policy": _POLICY,
