@@ -72,5 +72,6 @@ def _headers(file: MediaFile) -> Headers:
 def _disposition(kind: str, name: str | None) -> str:
     if not name:
         return kind
-    plain = re.sub(r'[^ -~]|["\\%]', "_", name)
+    name = re.split(r"[/\\]", name)[-1]  # strangers name their files
+    plain = re.sub(r'[^ -~]|["%]', "_", name)
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

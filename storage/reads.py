@@ -269,8 +269,8 @@ class Reads:
     ) -> Stretch:
         """The log past a position, in order: of all sessions or some, of all events or those named.
 
-        Those named in `without` are left out. Raises EventsExpired when there was something past it that is no
-        longer kept.
+        Those named in `without` are left out. Raises EventsExpired when there was something past it that is
+        no longer kept.
         """
         where = _Where()
         where.add("position > %s", position)

@@ -218,6 +218,18 @@ async def test_a_file_s_name_cannot_leave_its_header(ana: httpx.AsyncClient) -> 
     assert given.count('"') == 2
 
 
+@pytest.mark.parametrize("folder", ["../../etc/", "..%5C", "C%3A%5C"])
+async def test_a_file_s_name_leads_to_no_folder(ana: httpx.AsyncClient, folder: str) -> None:
+    name = f"attachment; filename*=UTF-8''{folder}a.png"
+    view = (
+        await ana.post(
+            "/api/media", content=PNG, headers={"content-type": "image/png", "content-disposition": name}
+        )
+    ).json()
+    given = (await content(ana, view["id"])).headers["content-disposition"]
+    assert given == "inline; filename=\"a.png\"; filename*=UTF-8''a.png"
+
+
 # --- Too much --------------------------------------------------------------------------------------------
 
 

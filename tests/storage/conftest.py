@@ -59,8 +59,8 @@ def database(migrated: str, admin: psycopg.Connection) -> str:
     admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'migrated'")
     with psycopg.connect(migrated, autocommit=True) as connection:
         connection.execute(
-            "TRUNCATE sessions, keys, users, webhooks, deliveries, sinks, messages, events, audit, claims, writers"
-            " RESTART IDENTITY CASCADE"
+            "TRUNCATE sessions, keys, users, webhooks, deliveries, sinks, messages, events, audit, claims,"
+            " writers RESTART IDENTITY CASCADE"
         )
         connection.execute("UPDATE event_log SET position = 0, dropped = 0")
     return migrated
