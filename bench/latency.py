@@ -1,8 +1,8 @@
 """From a message that somebody writes until a WebSocket or a webhook has its events, at a steady rate.
 
 It is written to a group that all sessions are in: an event for each. The clock starts when the network is
-told to write: its own work (encrypting, the stanza) is part of the time, beside that of library, cell, session
-and writer, and of hub or courier. The text is the time.
+told to write: its own work (encrypting, the stanza) is part of the time, beside that of library, cell,
+session and writer, and of hub or courier. The text is the time.
 """
 
 import json
