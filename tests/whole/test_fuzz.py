@@ -200,8 +200,8 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
     for name, seq in last.items():
         assert [each["seq"] for each in events if each["sessionId"] == name] == list(range(1, seq + 1))
     assert not any(each.told & each.stored for each in inbound.values()), f"seed {SEED}"
-    # What WhatsApp was told we have and is not on the disk when the cell dies is gone. That is a narrow gap.
-    assert sum(len(each.silent) for each in inbound.values()) <= KILLS, f"seed {SEED}"
+    # What WhatsApp was told we have and is not on the disk when the cell dies is gone: 3 messages in 300 kills.
+    assert sum(len(each.silent) for each in inbound.values()) <= 1 + KILLS // 20, f"seed {SEED}"
 
 
 async def paired(gw: Gateway, count: int) -> list[Session]:
