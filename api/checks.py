@@ -373,7 +373,7 @@ def _base64(value: Any) -> Base64:
 
 
 def _mentions(value: Any) -> Mentions:
-    if value == "all":
+    if value in ("all", [*EVERYONE]):  # a form's one part is a list of one
         return EVERYONE
     if not isinstance(value, list) or len(value) > 1024:
         raise MismatchError('expected an array of at most 1024 phone numbers or JIDs, or "all"')

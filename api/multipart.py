@@ -1,11 +1,13 @@
 """A `multipart/form-data` body as an instance of the attrs class that JSON would give: its file and fields.
 
-A field is text. Where its type asks for something else (a number, a flag, a list), the text is JSON.
+A field is text. Where its type asks for something else (a number, a flag, a list), the text is JSON. A list
+may also come as parts of its name, a member each, as OpenAPI has it.
 """
 
+from collections.abc import Container
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, TypeVar, get_args
+from enum import Enum, StrEnum
+from typing import Any, NewType, TypeVar, get_args, get_origin
 
 import attrs
 import trio
@@ -38,10 +40,11 @@ async def body_or_form_as(kind: type[T]) -> T:
     if request.mimetype != MULTIPART or not takes_file(kind):
         return await body_as(kind)
     raw: bytes = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-    texts, file = await parts_of(raw, request.mimetype_params.get("boundary", ""))
-    is_text = parts_expected(kind)
+    expected = parts_expected(kind)
+    lists = {name for name, part in expected.items() if part is Part.LIST}
+    texts, file = await parts_of(raw, request.mimetype_params.get("boundary", ""), lists)
     given: dict[str, Any] = {
-        name: text if is_text.get(name, True) else _as_json(text) for name, text in texts.items()
+        name: _read(expected.get(name, Part.TEXT), several) for name, several in texts.items()
     }
     if file is not None:
         given["file"] = file
@@ -54,10 +57,19 @@ async def _file_alone() -> Upload:
     return Upload(raw, said.get("filename"), request.mimetype)
 
 
-def parts_expected(kind: Any) -> dict[str, bool]:
-    """The parts of a form for a class, or for those of a union: whether each is text, or else JSON."""
+class Part(Enum):
+    """What a part of a form holds."""
+
+    TEXT = "text"
+    JSON = "json"
+    LIST = "list"
+    """JSON too; or texts, in as many parts as it has members."""
+
+
+def parts_expected(kind: Any) -> dict[str, Part]:
+    """The parts of a form for a class, or for those of a union."""
     found = (item for one in _classes(kind) for item in _types(one).items())
-    return {camel(name): _is_text(type_) for name, type_ in found}
+    return {camel(name): _part(type_) for name, type_ in found}
 
 
 def takes_file(kind: Any) -> bool:
@@ -65,8 +77,13 @@ def takes_file(kind: Any) -> bool:
     return any("file" in _types(one) for one in _classes(kind))
 
 
-async def parts_of(raw: bytes, boundary: str) -> tuple[dict[str, str], Upload | None]:
-    """The text fields by name, and the part called `file`. Raises ValidationFailed, RequestEntityTooLarge."""
+async def parts_of(
+    raw: bytes, boundary: str, lists: Container[str] = ()
+) -> tuple[dict[str, list[str]], Upload | None]:
+    """The text fields by name, one text each, but for `lists` any number, and the part called `file`.
+
+    Raises ValidationFailed, RequestEntityTooLarge.
+    """
     view = memoryview(raw)
     gathered: list[tuple[Field | File, bytearray]] = []
     try:
@@ -84,18 +101,20 @@ async def parts_of(raw: bytes, boundary: str) -> tuple[dict[str, str], Upload | 
                         continue
         decoder.receive_data(None)
         decoder.next_event()
-        return _sorted(gathered)
+        return _sorted(gathered, lists)
     except ValueError:  # UnicodeError is one
         raise ValidationFailed((FieldError("", f"is no {MULTIPART}"),)) from None
 
 
-def _sorted(gathered: list[tuple[Field | File, bytearray]]) -> tuple[dict[str, str], Upload | None]:
-    texts: dict[str, str] = {}
+def _sorted(
+    gathered: list[tuple[Field | File, bytearray]], lists: Container[str]
+) -> tuple[dict[str, list[str]], Upload | None]:
+    texts: dict[str, list[str]] = {}
     file: Upload | None = None
     wrong: list[FieldError] = []
     for part, data in gathered:
         name = str(part.name or "")
-        if name in texts or (name == "file" and file is not None):
+        if (name in texts and name not in lists) or (name == "file" and file is not None):
             wrong.append(FieldError(name, "is given more than once"))
         elif isinstance(part, File):
             if name == "file":
@@ -106,7 +125,7 @@ def _sorted(gathered: list[tuple[Field | File, bytearray]]) -> tuple[dict[str, s
         elif len(data) > FIELD_BYTES:
             raise RequestEntityTooLarge
         else:
-            texts[name] = data.decode()
+            texts.setdefault(name, []).append(data.decode())
     if wrong:
         raise ValidationFailed(tuple(wrong))
     return texts, file
@@ -121,18 +140,33 @@ def _types(kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
     return {each.name: each.type for each in attrs.fields(attrs.resolve_types(kind))}
 
 
-def _is_text(kind: Any) -> bool:
-    """Whether JSON would have a string here."""
-    choices = [each for each in get_args(kind) if each is not type(None)]
+def _part(kind: Any) -> Part:
+    choices = {_part(each) for each in get_args(kind) if each not in (type(None), ...)}
+    if isinstance(kind, NewType):
+        return _part(kind.__supertype__)
+    if get_origin(kind) is tuple:
+        return Part.LIST if choices == {Part.TEXT} else Part.JSON
     if choices:
-        return all(map(_is_text, choices))
-    while hasattr(kind, "__supertype__"):
-        kind = kind.__supertype__
-    return kind in (str, datetime, bytes) or (isinstance(kind, type) and issubclass(kind, StrEnum))
+        return choices.pop() if len(choices) == 1 else Part.JSON
+    return Part.TEXT if kind in (str, datetime, bytes) or _is_named(kind) else Part.JSON
+
+
+def _is_named(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, StrEnum)
+
+
+def _read(part: Part, texts: list[str]) -> Any:
+    """What these texts are in JSON; where they are none, themselves, for the field's own check to judge."""
+    match part, texts:
+        case Part.TEXT, [text]:
+            return text
+        case _, [text] if part is Part.JSON or text.lstrip().startswith("["):
+            return _as_json(text)
+        case _:
+            return texts
 
 
 def _as_json(text: str) -> Any:
-    """What the text is in JSON; itself where it is none, for the field's own check to judge."""
     try:
         return parse_json(text)
     except InvalidJson:

@@ -14,7 +14,7 @@ from api import refusals
 from api.access import COOKIE
 from api.errors import problem_kind
 from api.examples import example
-from api.multipart import parts_expected, takes_file
+from api.multipart import Part, parts_expected, takes_file
 from api.operation import OPERATIONS, At, Operation
 from api.schemas import FILE, REF, Schemas
 from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull
@@ -203,8 +203,8 @@ def _body(declared: Operation, schemas: Schemas) -> Json:
 
 
 def _encoding(body: Any) -> Json:
-    """What is no text is JSON in its part of a form."""
-    names = sorted(name for name, text in parts_expected(body).items() if not text and name != "file")
+    """What is JSON in its part of a form."""
+    names = sorted(n for n, part in parts_expected(body).items() if part is Part.JSON and n != "file")
     return {"encoding": {name: {"contentType": "application/json"} for name in names}}
 
 

@@ -1,5 +1,6 @@
 """Webhooks: endpoints that are told of events, of one session or of all."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from actors.signature import new_secret
 from api.audit import recorded
 from api.caller import Scope, one_of
 from api.checks import MismatchError, moment
+from api.constraints import some_of
 from api.fields import (
     A_DAY,
     AT_ONCE,
@@ -111,6 +113,10 @@ class _Listing:
     """Any of `failing`, `delivered` and `dead`, between commas."""
     cursor: str | None = None
     limit: Limit = DEFAULT_LIMIT
+
+    @classmethod
+    def constraints(cls) -> Iterator[Json]:
+        yield some_of("status", DeliveryStatus)
 
 
 @frozen(kw_only=True)

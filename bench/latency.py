@@ -1,24 +1,28 @@
-"""From a message that somebody writes until a WebSocket and a webhook have its event, at a steady rate.
+"""From a message that somebody writes until a WebSocket or a webhook has its events, at a steady rate.
 
-The clock starts when the network is told to write: its own work (encrypting, the stanza) is part of the time,
-beside that of library, cell, session and writer, and of hub or courier. The text is the time.
+It is written to a group that all sessions are in: an event for each. The clock starts when the network is
+told to write: its own work (encrypting, the stanza) is part of the time, beside that of library, cell,
+session and writer, and of hub or courier. The text is the time.
 """
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
 import trio
 from attrs import field, frozen
+from trio_websocket import ConnectionClosed
 
 from api.websocket import open_websocket
 from bench.ground import CONFIG
 from bench.table import table
 from tests.actors.endpoint import Endpoint, serving
-from tests.whole.processes import Gateway, Network, Session, gateway, network
+from tests.whole.processes import Gateway, Network, gateway, network
 
 __all__ = ["latency_lines", "measure_latency"]
 
@@ -31,78 +35,107 @@ HOOKS = "\n[webhooks]\nallow_private = true\nparallel = 8\n"
 
 @frozen
 class Row:
+    consumer: str
     asked: float
-    """Messages a second."""
-    written: float
-    """What the network managed."""
-    socket: Sequence[float] = field(repr=False)
-    hook: Sequence[float] = field(repr=False)
-    """Seconds of each."""
+    """Events a second."""
+    came: float
+    """Of them, from the first message until the consumer had the last."""
+    seconds: Sequence[float] = field(repr=False)
+    """Of each event."""
 
 
 async def measure_latency(rates: Sequence[float], seconds: float, folder: Path) -> list[Row]:
-    """A row for each rate, kept up for so many seconds."""
-    endpoint = Endpoint()
+    """For each rate, kept up for so many seconds, a row for each consumer, who is alone then."""
     async with (
         network(folder / "network") as wa,
         gateway(folder / "gateway", wa, CONFIG + HOOKS) as running,
-        serving(endpoint),
     ):
         await wa.phone(CUSTOMER)
         sessions = [await running.pair(f"s{number}", f"6281100000{number:02}") for number in range(SESSIONS)]
-        hook = {"url": endpoint.url, "events": ["messages.upsert"]}
-        await running.call("POST", "/api/webhooks", hook, status=201)
-        return [await _row(rate, seconds, wa, running, sessions, endpoint) for rate in rates]
+        members = {"subject": "All", "participants": [session.phone for session in sessions]}
+        made = (await wa.control.post(f"/phones/{CUSTOMER}/groups", json=members)).raise_for_status()
+        group = str(made.json()["group"])
+        return [
+            await _row(name, consumer(running), rate, seconds, wa, group)
+            for rate in rates
+            for name, consumer in CONSUMERS.items()
+        ]
 
 
 async def _row(
+    name: str,
+    consumer: AbstractAsyncContextManager[list[float]],
     rate: float,
     seconds: float,
     wa: Network,
-    running: Gateway,
-    sessions: Sequence[Session],
-    endpoint: Endpoint,
+    group: str,
 ) -> Row:
-    count = int(rate * seconds)
-    endpoint.requests.clear()
-    heard: list[float] = []
-    posted: list[float] = []
-    endpoint.answer_to = lambda body: _note(posted, body)
-    async with _listening(running, heard):
+    messages = int(rate * seconds / SESSIONS)
+    count = messages * SESSIONS
+    async with consumer as taken:
         began = trio.current_time()
-        await _write(wa, sessions, rate, count)
-        written = count / (trio.current_time() - began)
+        await _write(wa, group, rate / SESSIONS, messages)
         with trio.fail_after(MOST):
-            while min(len(heard), len(posted)) < count:
+            while len(taken) < count:
                 await trio.sleep(0.05)
-    return Row(rate, written, heard, posted)
+        return Row(name, rate, count / (trio.current_time() - began), taken)
 
 
-def _note(into: list[float], body: bytes | str) -> int:
-    into.append(time.time() - float(json.loads(body)["data"]["message"]["conversation"]))
-    return 200
+def _note(into: list[float], event: Any) -> None:
+    into.append(time.time() - float(event["data"]["message"]["conversation"]))
 
 
 @asynccontextmanager
-async def _listening(running: Gateway, heard: list[float]) -> AsyncIterator[None]:
+async def _listener(running: Gateway) -> AsyncIterator[list[float]]:
+    """A WebSocket that comes back where it was, as often as it is told that it is too slow."""
     url = f"{running.http.base_url}".replace("http", "ws", 1).rstrip("/")
-    key = running.http.headers["x-api-key"]
-    async with (
-        open_websocket(f"{url}/api/ws?events=messages.upsert", [("x-api-key", key)]) as socket,
-        trio.open_nursery() as nursery,
-    ):
+    key = [("x-api-key", running.http.headers["x-api-key"])]
+    taken: list[float] = []
 
-        async def listen() -> None:
-            while True:
-                _note(heard, await socket.get_message())
+    async def listen() -> None:
+        after = ""
+        while True:
+            async with open_websocket(f"{url}/api/ws?events=messages.upsert{after}", key) as socket:
+                try:
+                    while True:
+                        _note(taken, json.loads(await socket.get_message()))
+                except ConnectionClosed as closed:
+                    if closed.reason is None:
+                        raise
+                    after = f"&after={closed.reason.reason}"
 
+    async with trio.open_nursery() as nursery:
         nursery.start_soon(listen)
         await trio.sleep(0.3)  # for the subscription
-        yield
+        yield taken
         nursery.cancel_scope.cancel()
 
 
-async def _write(wa: Network, sessions: Sequence[Session], rate: float, count: int) -> None:
+@asynccontextmanager
+async def _webhook(running: Gateway, **options: Any) -> AsyncIterator[list[float]]:
+    taken: list[float] = []
+
+    def take(body: bytes) -> int:
+        told = json.loads(body)
+        for event in told if isinstance(told, list) else [told]:
+            _note(taken, event)
+        return 200
+
+    async with serving(Endpoint(answer_to=take)) as endpoint:
+        hook = {"url": endpoint.url, "events": ["messages.upsert"], **options}
+        made = await running.call("POST", "/api/webhooks", hook, status=201)
+        yield taken
+        await running.call("DELETE", f"/api/webhooks/{made['webhook']['id']}", status=204)
+
+
+CONSUMERS: Mapping[str, Callable[[Gateway], AbstractAsyncContextManager[list[float]]]] = {
+    "WebSocket": _listener,
+    "webhook": _webhook,
+    "webhook, up to 50 at once": partial(_webhook, batch={"maxEvents": 50, "maxWaitMs": 50}),
+}
+
+
+async def _write(wa: Network, group: str, rate: float, count: int) -> None:
     """Write so many messages at their times, or as soon as a writer is free."""
     began = trio.current_time()
     numbers = iter(range(count))
@@ -110,7 +143,7 @@ async def _write(wa: Network, sessions: Sequence[Session], rate: float, count: i
     async def writer() -> None:
         for number in numbers:
             await trio.sleep_until(began + number / rate)
-            await wa.write(CUSTOMER, sessions[number % len(sessions)].phone, repr(time.time()))
+            await wa.write(CUSTOMER, group, repr(time.time()))
 
     async with trio.open_nursery() as nursery:
         for _ in range(WRITERS):
@@ -120,8 +153,8 @@ async def _write(wa: Network, sessions: Sequence[Session], rate: float, count: i
 def latency_lines(rows: Sequence[Row]) -> Iterator[str]:
     """The rows as a table."""
     yield from table(
-        ("asked/s", "written/s", "WebSocket p50 ms", "p99 ms", "webhook p50 ms", "p99 ms"),
-        ((f"{row.asked:g}", f"{row.written:.0f}", *_cuts(row.socket), *_cuts(row.hook)) for row in rows),
+        ("consumer", "asked/s", "came/s", "p50 ms", "p99 ms"),
+        ((row.consumer, f"{row.asked:g}", f"{row.came:.0f}", *_cuts(row.seconds)) for row in rows),
     )
 
 

@@ -12,11 +12,12 @@ from psycopg.pq import TransactionStatus
 from storage.connection import TrioConnection
 from storage.errors import BadQuery, DatabaseUnavailable
 
-STATEMENT_TIMEOUT = 30
+STATEMENT_TIMEOUT = 20
 """Seconds a query may take in the server."""
 
-LOAN = 35.0
-"""Seconds a connection is lent for at most, the wait for it included: a server may fall silent."""
+LOAN = 25.0
+"""Seconds a connection is lent for at most, the wait for it included: a server may fall silent, and clients
+mostly wait half a minute."""
 
 
 class Pool:

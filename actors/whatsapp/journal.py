@@ -110,10 +110,6 @@ class Journal:
         return journal
 
     @property
-    def last_seq(self) -> int:
-        return self._next - 1
-
-    @property
     def outstanding(self) -> int:
         """How many records were read and not yet acknowledged."""
         return max(0, self._read - self._acknowledged)

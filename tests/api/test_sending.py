@@ -321,6 +321,28 @@ async def test_a_file_comes_as_base64_as_a_data_url_as_a_form_or_from_the_store(
         assert (gone.status_code, gone.json()["code"]) == (404, "media_not_found")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (f'["{PHONE}", "123@lid"]', (BUDI, "123@lid")),
+        ([PHONE, "123@lid"], (BUDI, "123@lid")),
+        (PHONE, (BUDI,)),
+    ],
+)
+async def test_a_list_in_a_form_is_json_or_parts_of_its_name(
+    stage: Stage, given: str | list[str], expected: tuple[str, ...]
+) -> None:
+    async with await stage.session("ana") as client:
+        file = {"file": ("b.pdf", DOCUMENT, "application/pdf")}
+        form = {"phone": PHONE, "mentions": given}
+        answer = await client.post("/api/messages/document", data=form, files=file)
+        assert answer.status_code == 200, answer.text
+        assert asked(stage).options.mentions == expected
+        everyone = {"phone": PHONE, "mentions": "all"}
+        assert (await client.post("/api/messages/document", data=everyone, files=file)).status_code == 200
+        assert asked(stage).options.mention_all
+
+
 async def _is_stored(stage: Stage, name: str) -> str:
     """The id of the file of what was asked for last."""
     content = asked(stage).content
@@ -368,7 +390,7 @@ async def test_parts_keep_every_byte_of_a_file() -> None:
     raw = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a b.bin"\r\n\r\n' + data
     raw += b'\r\n--b\r\ncontent-disposition: form-data; name="caption"\r\n\r\n\xc3\xa9\r\n--b--\r\n'
     texts, file = await parts_of(raw, "b")
-    assert texts == {"caption": "é"}
+    assert texts == {"caption": ["é"]}
     assert file is not None
     assert (file.data, file.name, file.mime_type) == (data, "a b.bin", None)
 

@@ -18,6 +18,7 @@ import pytest
 import trio
 from attrs import define, field
 
+from storage.pool import LOAN
 from tests.whole.conftest import QUICK
 from tests.whole.consumers import Listener, Told, UnreliableEndpoint
 from tests.whole.processes import Gateway, Json, Network, Session, alive, descendants, gateway, until
@@ -200,8 +201,8 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
     for name, seq in last.items():
         assert [each["seq"] for each in events if each["sessionId"] == name] == list(range(1, seq + 1))
     assert not any(each.told & each.stored for each in inbound.values()), f"seed {SEED}"
-    # What WhatsApp was told we have and is not on the disk when the cell dies is gone. That is a narrow gap.
-    assert sum(len(each.silent) for each in inbound.values()) <= KILLS, f"seed {SEED}"
+    # What WhatsApp was told we have and is not on the disk when a cell dies is gone: 3 messages in 300 kills.
+    assert sum(len(each.silent) for each in inbound.values()) <= 1 + KILLS // 20, f"seed {SEED}"
 
 
 async def paired(gw: Gateway, count: int) -> list[Session]:
@@ -307,6 +308,7 @@ async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing
         inbound = await what_became(gw, wa, load, session)
         assert (inbound.silent, inbound.told) == (set(), set())
     assert set(load.answers) <= {200, 429, 503}
+    assert load.answers[503] or STOPPED < 2 * LOAN  # nobody is left waiting
     # Not one session changed its state.
     assert await status_events(gw) == before
 

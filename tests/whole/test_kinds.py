@@ -269,12 +269,35 @@ async def _groups(pair: Pair) -> None:
 
 
 async def _stories(pair: Pair) -> None:
-    posted = await pair.post("status", {"type": "text", "message": "Buka!"}, to=None)
-    assert posted["chat"] == "status@broadcast"
+    """They go to those in the phone's address book."""
+    named = {"contact": BEA, "fullName": "Bea of the Book"}
+    (await pair.wa.control.patch(f"/phones/{ANA}/settings", json=named)).raise_for_status()
+
+    async def known() -> bool:
+        found = await pair.gw.call("GET", f"/api/contacts/{BEA}", session=pair.ana)
+        return bool(found["name"] == "Bea of the Book")
+
+    await until(known, "the phone's name for Bea is known")
+    text = await _story(pair, {"type": "text", "message": "Buka!", "background": "#ff8800"})
+    assert (text["type"], text["text"]) == ("text", "Buka!")
+    assert text["message"]["extendedTextMessage"]["backgroundArgb"] == 0xFFFF8800
+    shown = b64encode(encoded(picture(), "JPEG")).decode()
+    image = await _story(pair, {"type": "image", "imageBase64": shown, "caption": "Baru"})
+    assert (image["type"], image["text"]) == ("image", "Baru")
+    assert Image.open(BytesIO(await _file(pair, image))).size == (320, 200)
+
+
+async def _story(pair: Pair, body: Json) -> Json:
+    """What Bea has of a story that Ana posts."""
+    posted = await pair.post("status", body, to=None)
+    found: Json = await until(partial(pair.row, pair.bea, posted["messageId"]), "Bea has it")
     own = await pair.row(pair.ana, posted["messageId"])
     assert own is not None
-    assert (own["chat"], own["text"]) == ("status@broadcast", "Buka!")
     assert own["status"] in {"sent", "delivered"}
+    assert posted["chat"] == own["chat"] == found["chat"] == "status@broadcast"
+    assert (own["fromMe"], found["fromMe"], found["from"]) == (True, False, JID_OF_ANA)
+    assert (own["type"], own["text"]) == (found["type"], found["text"])
+    return found
 
 
 async def _later(pair: Pair) -> None:
