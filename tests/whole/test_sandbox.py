@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import trio
 
-from tests.whole.processes import ROOT, alive, descendants, start_sandbox, until
+from tests.whole.processes import ROOT, Running, alive, descendants, start_sandbox, until
 
 
 async def test_the_demo_shows_the_whole_main_job_and_ends_well() -> None:
@@ -55,8 +55,14 @@ async def test_a_sandbox_stops_on_ctrl_c_and_comes_back_on_the_same_data(tmp_pat
     second, again = await start_sandbox(tmp_path)
     assert again["adminKey"] == found["adminKey"]
     assert again["sessions"] == found["sessions"]
+    assert again["user"] == found["user"]
+    told = f"sign in there as {again['user']['name']} with {again['user']['password']}"
+    await until(lambda: _has_said(second, told), "where to sign in")
     async with httpx.AsyncClient(base_url=again["url"], timeout=30) as http:
         await _send(http, ana, budi, "after")
+    async with httpx.AsyncClient(base_url=again["url"], timeout=30) as http:
+        assert (await http.post("/api/sign-in", json=again["user"])).status_code == 200
+        assert (await http.get("/api/me")).json()["sandbox"] is True
 
         async def arrived() -> bool:
             answer = await http.get("/api/messages", headers={"x-api-key": budi["apiKey"]})
@@ -79,3 +85,7 @@ async def _send(http: httpx.AsyncClient, sender: dict[str, Any], receiver: dict[
         headers={"x-api-key": sender["apiKey"]},
     )
     assert answer.status_code == 200, answer.text
+
+
+async def _has_said(program: Running, words: str) -> bool:
+    return words in program.said()
