@@ -81,7 +81,7 @@ async def test_unknown_paths_wrong_methods_and_strange_bodies_are_problems(stage
         json_type = {"content-type": "application/json"}
         text = b'{"phone":"628110000002","message":"a"}'
         cases: list[tuple[str, str, bytes, dict[str, str], int, str | None]] = [
-            ("GET", "/", b"", {}, 404, "route_not_found"),
+            ("GET", "/nowhere", b"", {}, 404, "route_not_found"),
             ("GET", "/api", b"", {}, 404, "route_not_found"),
             ("GET", "/api/%00/%ff", b"", {}, 404, "route_not_found"),
             ("GET", "/api//sessions", b"", {}, 404, "route_not_found"),
@@ -118,9 +118,9 @@ async def test_unknown_paths_wrong_methods_and_strange_bodies_are_problems(stage
 
 
 RAW = [
-    b"GET ?x HTTP/1.1\r\nHost: x\r\n",
-    b"GET * HTTP/1.1\r\nHost: x\r\n",
-    b"GET http://[/ HTTP/1.1\r\nHost: x\r\n",
+    b"POST ?x HTTP/1.1\r\nHost: x\r\n",
+    b"POST * HTTP/1.1\r\nHost: x\r\n",
+    b"POST http://[/ HTTP/1.1\r\nHost: x\r\n",
     b"GET http://other/api HTTP/1.1\r\nHost: x\r\n",
     b"GET /api HTTP/1.1\r\nHost: \xff/@:99999\r\n",
     b"GET /api HTTP/1.1\r\nHost: [::1\r\n",
