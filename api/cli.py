@@ -91,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     _serving(doctor, data_home())
     doctor.add_argument("--offline", action="store_true", help="do not try to reach WhatsApp")
     doctor.add_argument("--json", action="store_true", help="all findings in JSON")
+    backup = command("backup", _backup, "write the sessions' devices to standard output, as a tar")
+    backup.add_argument(
+        "--data", type=Path, default=data_home(), metavar="DIR", help="where they are (default: %(default)s)"
+    )
     command("demo", _demo, "show in a minute what it does, on loopback alone")
     command("loopback", None, "run the loopback network by itself; options go to it: --data DIR")
     command("test", None, "run the tests, some side by side; options go to pytest: -n 0 runs them one by one")
@@ -217,6 +221,22 @@ def _doctor(options: argparse.Namespace) -> int:
             return str(error)
 
     return report(examine(configuration, options.data, offline=options.offline), as_json=options.json)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from api import backup
+
+    if sys.stdout.isatty():
+        raise UsageError("backup: standard output is a terminal; send it to a file: > devices.tar")
+    try:
+        count = backup.write(options.data, sys.stdout.buffer)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (backup.BackupError, OSError) as error:
+        raise Failure(error) from None
+    print(f"terzetto: {count} devices", file=sys.stderr)
+    return 0
 
 
 def _demo(_: argparse.Namespace) -> int:
