@@ -90,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     _serving(command("up", _up, "run the gateway"), data_home())
     sandbox = command("sandbox", _sandbox, "run the gateway with a WhatsApp-compatible network on loopback")
     _serving(sandbox, data_home() / "sandbox")
+    doctor = command("doctor", _doctor, "look at an installation, and say what to do about it")
+    _serving(doctor, data_home())
+    doctor.add_argument("--offline", action="store_true", help="do not try to reach WhatsApp")
+    doctor.add_argument("--json", action="store_true", help="all findings in JSON")
+    backup = command("backup", _backup, "write the sessions' devices to standard output, as a tar")
+    backup.add_argument(
+        "--data", type=Path, default=data_home(), metavar="DIR", help="where they are (default: %(default)s)"
+    )
     command("demo", _demo, "show in a minute what it does, on loopback alone")
     command("loopback", None, "run the loopback network by itself; options go to it: --data DIR")
     command("test", None, "run the tests, some side by side; options go to pytest: -n 0 runs them one by one")
@@ -207,6 +215,34 @@ def _reason(error: BaseException) -> str:
         error = error.exceptions[0]
     text = " ".join((error.strerror if isinstance(error, OSError) and error.strerror else str(error)).split())
     return f"{text}: {_reason(error.__cause__)}" if error.__cause__ else text
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from api.doctor.examination import examine, report
+
+    def configuration() -> "Config | str":
+        try:
+            return _configuration(options)
+        except UsageError as error:
+            return str(error)
+
+    return report(examine(configuration, options.data, offline=options.offline), as_json=options.json)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from api import backup
+
+    if sys.stdout.isatty():
+        raise UsageError("backup: standard output is a terminal; send it to a file: > devices.tar")
+    try:
+        count = backup.write(options.data, sys.stdout.buffer)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (backup.BackupError, OSError) as error:
+        raise Failure(error) from None
+    print(f"terzetto: {count} devices", file=sys.stderr)
+    return 0
 
 
 def _demo(_: argparse.Namespace) -> int:
