@@ -111,17 +111,31 @@ function Choices() {
   </div>`;
 }
 
-/** The heading of a new page takes the focus, so that it is read out. Only the query has changed: the same page. */
+/** The heading of a new page takes the focus once it is there, to be read out. Where only the query changed it is the same page. */
 function useHeading() {
   useEffect(() => {
     let path = place().parts.join("/");
+    const look = () => {
+      const heading = document.querySelector("#content h1");
+      if (!heading) return;
+      awaited.disconnect();
+      heading.focus();
+    };
+    const awaited = new MutationObserver(look);
     const moved = () => {
       const before = path;
       path = place().parts.join("/");
-      if (path !== before) requestAnimationFrame(() => document.querySelector("#content h1")?.focus());
+      if (path === before) return;
+      requestAnimationFrame(() => {
+        awaited.observe(document.body, { childList: true, subtree: true });
+        look();
+      });
     };
     window.addEventListener("hashchange", moved);
-    return () => window.removeEventListener("hashchange", moved);
+    return () => {
+      awaited.disconnect();
+      window.removeEventListener("hashchange", moved);
+    };
   }, []);
 }
 

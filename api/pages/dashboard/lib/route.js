@@ -42,6 +42,7 @@ export function useRoute() {
   useEffect(() => {
     const moved = () => setHere(place());
     window.addEventListener("hashchange", moved);
+    moved(); // it may be another one since this was drawn
     return () => window.removeEventListener("hashchange", moved);
   }, []);
   return here;
