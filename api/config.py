@@ -37,6 +37,10 @@ T = TypeVar("T", bound=attrs.AttrsInstance)
 _SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
+LEAST_ADMIN_KEY = 32
+"""Characters: a key's beginning is shown in the record and in the log."""
+
+
 class ConfigError(Exception):
     """The configuration cannot be used: one line for each wrong key."""
 
@@ -571,6 +575,8 @@ _ENVIRONMENT = {
 def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """The configuration in `file`, or the defaults when it does not exist, under the environment's.
 
+    The admin key stays in the environment, and is looked at here all the same.
+
     Raises ConfigError.
     """
     try:
@@ -590,6 +596,8 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
             except ValueError as error:
                 raise ConfigError(f"{variable}: {error}") from None
             config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
+    if 0 < len(environment.get("TERZETTO_ADMIN_KEY", "")) < LEAST_ADMIN_KEY:
+        raise ConfigError(f"TERZETTO_ADMIN_KEY: expected at least {LEAST_ADMIN_KEY} random characters")
     sinks = {name: _reachable(name, sink, environment) for name, sink in config.sinks.items()}
     return attrs.evolve(config, sinks=sinks)
 

@@ -49,6 +49,7 @@ DEMO = (DemoSession("ana", "628110000001", "Ana"), DemoSession("budi", "62811000
 
 async def run(config: Config, data: Path) -> None:
     """Serve until told to stop."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)  # devices' keys lie in it
     async with (
         loopback_network(data / "loopback") as network,
         open_gateway(

@@ -166,6 +166,14 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert config.whatsapp.root_key == "k"
 
 
+def test_an_admin_key_is_long_and_is_not_shown(tmp_path: Path) -> None:
+    absent = tmp_path / "none.toml"
+    with pytest.raises(ConfigError, match=r"TERZETTO_ADMIN_KEY: expected at least 32") as caught:
+        load(absent, {"TERZETTO_ADMIN_KEY": "tz_letmein"})
+    assert "letmein" not in str(caught.value)
+    assert load(absent, {"TERZETTO_ADMIN_KEY": "k" * 32}) == load(absent, {"TERZETTO_ADMIN_KEY": ""})
+
+
 def test_the_first_admins_password_may_come_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
     file = tmp_path / "supervisor.toml"
     file.write_text('[dashboard]\nadmin_password = "hunter2hunter2"\nsecure = true')

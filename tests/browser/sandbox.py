@@ -85,16 +85,6 @@ class Sandbox:
 
         until(there, f"{session} has got {text!r}")
 
-    def session(self, name: str, number: str, title: str) -> str:
-        """Another session, paired with a new phone and connected; its key."""
-        self.phone(number, title)
-        made = self.call("POST", "/api/sessions", {"id": name, "name": title})
-        key = {"x-api-key": made["apiKey"]}
-        until(lambda: self.http.get("/api/session/qr?format=raw", headers=key).is_success, "a QR code")
-        self.network("POST", f"phones/{number}/scan", {"sessionId": name})
-        until(lambda: self.status(name) == "connected", f"{name} is connected")
-        return str(made["apiKey"])
-
     def status(self, session: str) -> str:
         return str(self.call("GET", f"/api/sessions/{session}/status")["actual"])
 

@@ -43,6 +43,7 @@ async def test_a_sandbox_stops_on_ctrl_c_and_comes_back_on_the_same_data(tmp_pat
     first, found = await start_sandbox(tmp_path)
     described = tmp_path / "data" / "sandbox.json"
     assert stat.S_IMODE(described.stat().st_mode) == 0o600
+    assert stat.S_IMODE(described.parent.stat().st_mode) == 0o700
     ana, budi = found["sessions"]
     assert set(ana) == {"id", "phone", "apiKey"}
     async with httpx.AsyncClient(base_url=found["url"], timeout=30) as http:
