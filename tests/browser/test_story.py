@@ -34,6 +34,7 @@ def receiver() -> Iterator[Elsewhere]:
 
 def test_a_session_is_made_its_key_shown_once_and_a_phone_linked(sandbox: Sandbox, tab: Tab) -> None:
     page = tab.page
+    tab.expect("409 GET /api/sessions/citra/qr")  # the first code takes a moment
     sandbox.phone("628110000003", "Citra")
     tab.go("sessions", "Sessions")
     page.get_by_role("button", name="New session").click()
