@@ -125,7 +125,7 @@ RAW = [
     b"GET /api HTTP/1.1\r\nHost: \xff/@:99999\r\n",
     b"GET /api HTTP/1.1\r\nHost: [::1\r\n",
     b"GET /api HTTP/1.0\r\n",
-    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n",
+    b"BREW * HTTP/1.1\r\nHost: x\r\n",
     b"POST /api/keys HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
     b"POST /api/keys HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n",
     b"GET /api/version HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + b"k" * 9000 + b"\r\n",
