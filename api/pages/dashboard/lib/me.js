@@ -7,11 +7,8 @@ export const Me = createContext(null);
 /** The answer of GET /api/me: {name, role, scopes, sessions, sandbox, version}. */
 export const useMe = () => useContext(Me);
 
-const IMPLIED = { operate: ["status", "control"], read: ["status"] };
-
 /** Whether `me` has a scope, on this session if one is named. */
 export function can(me, scope, session = null) {
   if (session !== null && me.sessions !== null && !me.sessions.includes(session)) return false;
-  const has = me.scopes;
-  return has.includes("admin") || has.includes(scope) || has.some((each) => IMPLIED[each]?.includes(scope));
+  return me.scopes.includes(scope);
 }
