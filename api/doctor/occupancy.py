@@ -8,7 +8,7 @@ from pathlib import Path
 
 from api.config import Config
 from api.doctor.finding import Finding, ok, problem, warning
-from api.running import NotRunningError, find, get
+from api.running import NotRunningError, ask, find
 
 
 def occupied(data: Path) -> bool:
@@ -31,7 +31,7 @@ def gateway(data: Path, *, occupied: bool) -> Iterator[Finding]:
         return
     try:
         running = find([data])
-        get(running, "/readyz")
+        ask(running, "GET", "/readyz")
     except NotRunningError as error:
         yield warning(
             "gateway",

@@ -88,10 +88,10 @@ def test_a_key_of_no_session_names_exactly_one() -> None:
 def test_what_may_be_about_several_is_about_all_of_the_callers_unless_one_is_named() -> None:
     every, own = calling(), calling(session_id="ana")
     assert acting_across(every, None, None) is None
-    assert acting_across(every, None, "ana") == acting_across(own, None, None) == {"ana"}
+    assert acting_across(every, None, "ana") == acting_across(own, None, None) == frozenset({"ana"})
     several = attrs.evolve(own, sessions=frozenset({"ana", "budi"}))
-    assert acting_across(several, None, None) == {"ana", "budi"}
-    assert acting_across(several, "budi", None) == {"budi"}
+    assert acting_across(several, None, None) == frozenset({"ana", "budi"})
+    assert acting_across(several, "budi", None) == frozenset({"budi"})
     assert acting_on(several, "budi", None) == "budi"
     with pytest.raises(ScopeDenied):
         acting_across(several, None, "citra")

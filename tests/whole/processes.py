@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,18 @@ class Gateway:
         """The processes that host clients, by cell in the order of their start; ended ones too."""
         return [int(pid) for pid in re.findall(r"cell_started cell=\S+ pid=(\d+)", self.program.said())]
 
+    async def postmaster(self) -> int:
+        """The process of the embedded PostgreSQL, as soon as it runs."""
+        lock = trio.Path(self.folder / "data/postgres/pgdata/postmaster.pid")
+
+        async def words() -> list[str]:
+            try:
+                return (await lock.read_text()).split()
+            except FileNotFoundError:
+                return []
+
+        return int((await until(words, "PostgreSQL runs"))[0])
+
     def cell_process(self, cell: str) -> int:
         found = re.findall(rf"cell_started cell={re.escape(cell)} pid=(\d+)", self.program.said())
         return int(found[-1])
@@ -273,6 +287,24 @@ async def start_sandbox(folder: Path, config: str = "") -> tuple[Running, Json]:
 
     await until(there, "sandbox.json", within=60)
     return program, json.loads(described.read_text())
+
+
+async def kill_something(gw: Gateway, chance: random.Random) -> str:
+    """Kill a cell, the database or the gateway, which is started again; which it was."""
+    what = chance.choice(["gateway", "cell", "cell", "postgres"])
+    match what:
+        case "gateway":
+            await gw.kill()
+            await gw.start()
+        case "cell":
+            os.kill(chance.choice(await until(partial(_living, gw), "there is a cell")), signal.SIGKILL)
+        case _:
+            os.kill(await gw.postmaster(), signal.SIGKILL)
+    return what
+
+
+async def _living(gw: Gateway) -> list[int]:
+    return [pid for pid in gw.cells if alive(pid)]
 
 
 def alive(pid: int) -> bool:

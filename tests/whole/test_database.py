@@ -24,7 +24,7 @@ async def test_a_killed_database_loses_nothing_and_disconnects_nobody(gw: Gatewa
 
         nursery.start_soon(write)
         for _ in range(3):
-            os.kill(_postmaster(gw), signal.SIGKILL)
+            os.kill(await gw.postmaster(), signal.SIGKILL)
             await trio.sleep(0.4)
 
     async def stored() -> bool:
@@ -44,7 +44,8 @@ async def test_what_was_taken_over_and_not_stored_outlives_cell_and_gateway(gw: 
     await wa.phone(CUSTOMER)
     cell = gw.cell_process((await gw.status(ana))["cell"])
     texts = [f"number {number:02} {'x' * 4000}" for number in range(50)]
-    databases = [_postmaster(gw), *descendants(_postmaster(gw))]
+    postmaster = await gw.postmaster()
+    databases = [postmaster, *descendants(postmaster)]
     for pid in databases:
         os.kill(pid, signal.SIGSTOP)
     for text in texts:
@@ -72,7 +73,3 @@ async def test_what_was_taken_over_and_not_stored_outlives_cell_and_gateway(gw: 
 
 async def _has(gw: Gateway, session: Session, texts: list[str]) -> bool:
     return await gw.received(session) == texts
-
-
-def _postmaster(gw: Gateway) -> int:
-    return int((gw.folder / "data/postgres/pgdata/postmaster.pid").read_text().split()[0])

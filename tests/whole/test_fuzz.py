@@ -21,7 +21,7 @@ from attrs import define, field
 from storage.pool import LOAN
 from tests.whole.conftest import QUICK
 from tests.whole.consumers import Listener, Told, UnreliableEndpoint
-from tests.whole.processes import Gateway, Json, Network, Session, alive, descendants, gateway, until
+from tests.whole.processes import Gateway, Json, Network, Session, descendants, gateway, kill_something, until
 
 KILLS = int(os.environ.get("FUZZ_KILLS", "3"))
 SEED = int(os.environ.get("FUZZ_SEED") or random.randrange(2**32))
@@ -101,31 +101,6 @@ class Inbound:
         return self.delivered - self.stored - self.told
 
 
-async def kill(gw: Gateway, chance: random.Random) -> str:
-    """Kill something, and have it back."""
-    what = chance.choice(["gateway", "cell", "cell", "postgres"])
-    match what:
-        case "gateway":
-            await gw.kill()
-            await gw.start()
-        case "cell":
-            cells = await until(partial(_living, gw), "there is a cell")
-            os.kill(chance.choice(cells), signal.SIGKILL)
-        case _:
-            os.kill(await until(partial(postmaster, gw), "PostgreSQL runs"), signal.SIGKILL)
-    return what
-
-
-async def postmaster(gw: Gateway) -> int | None:
-    lock = trio.Path(gw.folder / "data/postgres/pgdata/postmaster.pid")
-    words = (await lock.read_text()).split() if await lock.exists() else []
-    return int(words[0]) if words else None
-
-
-async def _living(gw: Gateway) -> list[int]:
-    return [pid for pid in gw.cells if alive(pid)]
-
-
 async def log_of(gw: Gateway) -> list[Json]:
     """All events, in order."""
     events: list[Json] = []
@@ -177,7 +152,7 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
             for _ in range(KILLS):
                 await trio.sleep(chance.uniform(0.5, 2.0))
                 at = trio.current_time()
-                kills.append((at, await kill(gw, chance)))
+                kills.append((at, await kill_something(gw, chance)))
             await trio.sleep(1)
             load.stop.set()
         endpoint.calm = True
@@ -290,8 +265,8 @@ async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing
             nursery.start_soon(load.write, session)
             nursery.start_soon(load.send, session)
         await trio.sleep(1)
-        database = await until(partial(postmaster, gw), "PostgreSQL runs")
-        database = [database, *descendants(database)]
+        postmaster = await gw.postmaster()
+        database = [postmaster, *descendants(postmaster)]
         for pid in database:
             os.kill(pid, signal.SIGSTOP)
         try:

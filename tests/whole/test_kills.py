@@ -7,7 +7,6 @@ makes it longer, and the same again.
 
 import os
 import random
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
@@ -19,7 +18,7 @@ import trio
 from attrs import define, field
 
 from tests.whole.conftest import QUICK
-from tests.whole.processes import Gateway, Json, Network, Session, alive, gateway, until
+from tests.whole.processes import Gateway, Json, Network, Session, gateway, kill_something, until
 
 KILLS = int(os.environ.get("KILLS", "6"))
 SEED = int(os.environ.get("KILLS_SEED") or random.randrange(2**32))
@@ -85,29 +84,7 @@ class Story:
             await self.until_answered(key)
 
     async def kill(self) -> None:
-        """Kill something, and have it back."""
-        gw = self.gw
-        what = self.chance.choice(["gateway", "cell", "postgres"])
-        self.counted[what] += 1
-        match what:
-            case "gateway":
-                await gw.kill()
-                await gw.start()
-            case "cell":
-                cells = await until(lambda: _living(gw), "there is a cell")
-                os.kill(self.chance.choice(cells), signal.SIGKILL)
-            case _:
-                lock = trio.Path(gw.folder / "data/postgres/pgdata/postmaster.pid")
-                words = await until(lambda: _words(lock), "PostgreSQL runs")
-                os.kill(int(words[0]), signal.SIGKILL)
-
-
-async def _words(file: trio.Path) -> list[str]:
-    return (await file.read_text()).split() if await file.exists() else []
-
-
-async def _living(gw: Gateway) -> list[int]:
-    return [pid for pid in gw.cells if alive(pid)]
+        self.counted[await kill_something(self.gw, self.chance)] += 1
 
 
 async def test_every_key_has_one_outcome_and_nothing_is_sent_twice(gw: Gateway, wa: Network) -> None:
