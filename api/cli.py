@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = ("-n", str(len(os.sched_getaffinity(0)) + 1), "--dist", "loadfile", "--no-loadscope-reorder")
-"""How the tests are run: by a process more than there are cores, as tests wait a lot; those of a file in one."""
+"""How the tests are run: by a process more than there are cores, as tests wait a lot."""
 ENVIRONMENT = (
     "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_LOG=json,"
     " TERZETTO_LOG_LEVEL."
