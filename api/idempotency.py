@@ -27,7 +27,7 @@ from runtime import CallTimeout, Ref
 from storage.errors import DatabaseUnavailable, WriteRefused
 from storage.ids import new_id
 from storage.reads import Reads
-from storage.rows import Claim, Json, Message, now
+from storage.rows import Claim, Json, Message, MessageStatus, now
 from storage.writes import Delete, Insert, Update
 
 log = logging.getLogger("api.idempotency")
@@ -39,6 +39,9 @@ LONGEST = 255
 
 _ANSWERED = frozenset({500, 502, 504})
 """Statuses of failures that may have had an effect, or had one: the answer stays."""
+
+_LATER = 503
+"""The status that asks for another try. It is no answer to keep: that try would get it again, and so on."""
 
 _PATIENCE = 20.0  # seconds for the database to take an answer
 
@@ -113,11 +116,14 @@ class Idempotency:
             raise
         except Exception as error:
             problem = problem_of(error)
-            if problem.status in _ANSWERED or await self.reads.message_of_claim(claim.id) is not None:
+            message = await self.reads.message_of_claim(claim.id)
+            if problem.status in _ANSWERED or (message is not None and problem.status != _LATER):
                 document = problem.document(instance=request.path, request_id=trace().request_id)
                 await self._keep(claim, _stored(problem.status, CONTENT_TYPE, document))
-            else:
-                await self.writer.call(Delete(Claim, claim.id))
+            elif message is None or message.status is MessageStatus.FAILED:
+                await self.writer.call(
+                    Delete(Claim, claim.id)
+                )  # nothing was done: the next try is a first one
             raise
         body: bytes = await response.get_data(as_text=False)
         await self._keep(claim, _stored(response.status_code, response.content_type or "", body))

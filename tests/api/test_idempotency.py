@@ -125,6 +125,35 @@ async def test_what_had_no_effect_may_be_tried_again_with_its_key(
     assert (answer.status_code, REPLAYED in answer.headers) == (200, False)
 
 
+@pytest.mark.parametrize(
+    ("became", "status", "times"),
+    [(MessageStatus.FAILED, 200, 2), (MessageStatus.QUEUED, 202, 1), (MessageStatus.SENDING, 409, 1)],
+)
+async def test_who_is_asked_to_try_again_is_not_asked_for_ever(
+    stage: Stage, became: MessageStatus, status: int, times: int
+) -> None:
+    """The session went away after it had stored the message: what became of that decides."""
+    async with await stage.session("ana") as client:
+        script = stage.scripts["ana"]
+        script.answers[Send] = errors.SessionRestarting(session_id="ana", retry_after=1.0)
+        script.gate = gate = trio.Event()
+        async with trio.open_nursery() as nursery:
+
+            async def first() -> None:
+                assert (await client.post(PATH, json=TEXT, headers=KEY)).status_code == 503
+
+            nursery.start_soon(first)
+            await until(lambda: sends(stage) > 0)
+            claim = await stage.services.reads.claim("ana", "order-7")
+            assert claim is not None
+            await stored(stage, became, None, claim.id)
+            gate.set()
+        del script.answers[Send]
+        answer = await client.post(PATH, json=TEXT, headers=KEY)
+    assert answer.status_code == status
+    assert sends(stage) == times
+
+
 async def test_an_unknown_outcome_stays_the_answer(stage: Stage) -> None:
     async with await stage.session("ana") as client:
         stage.scripts["ana"].answers[Send] = errors.OutcomeUnknown(session_id="ana", message_id="msg_1")
@@ -151,7 +180,7 @@ async def digest_of(stage: Stage) -> bytes:
     return claim.request
 
 
-async def stored(stage: Stage, status: MessageStatus, wa_id: str | None) -> None:
+async def stored(stage: Stage, status: MessageStatus, wa_id: str | None, claim_id: str = "claim_1") -> None:
     message = Message(
         session_id="ana",
         id="msg_1",
@@ -162,7 +191,7 @@ async def stored(stage: Stage, status: MessageStatus, wa_id: str | None) -> None
         type="text",
         status=status,
         error="interrupted" if status is MessageStatus.UNKNOWN else None,
-        claim_id="claim_1",
+        claim_id=claim_id,
     )
     await stage.services.writer.call(StoreMessage(message=message))
 
