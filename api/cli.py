@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from api.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
-SIDE_BY_SIDE = ("-n", str(len(os.sched_getaffinity(0)) + 1), "--dist", "loadfile", "--no-loadscope-reorder")
-"""How the tests are run: by a process more than there are cores, as tests wait a lot."""
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+"""How the tests are run: a process for each core, the tests of a file in one."""
 ENVIRONMENT = (
     "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_LOG=json,"
     " TERZETTO_LOG_LEVEL."
