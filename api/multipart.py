@@ -160,8 +160,11 @@ def _read(part: Part, texts: list[str]) -> Any:
     match part, texts:
         case Part.TEXT, [text]:
             return text
-        case _, [text] if part is Part.JSON or text.lstrip().startswith("["):
+        case Part.JSON, [text]:
             return _as_json(text)
+        case _, [text]:
+            value = _as_json(text)
+            return value if value is None or isinstance(value, list) else texts
         case _:
             return texts
 

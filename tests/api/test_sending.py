@@ -327,6 +327,7 @@ async def test_a_file_comes_as_base64_as_a_data_url_as_a_form_or_from_the_store(
         (f'["{PHONE}", "123@lid"]', (BUDI, "123@lid")),
         ([PHONE, "123@lid"], (BUDI, "123@lid")),
         (PHONE, (BUDI,)),
+        ("null", ()),
     ],
 )
 async def test_a_list_in_a_form_is_json_or_parts_of_its_name(
