@@ -116,8 +116,9 @@ class Idempotency:
             raise
         except Exception as error:
             problem = problem_of(error)
-            message = await self.reads.message_of_claim(claim.id)
-            if problem.status in _ANSWERED or (message is not None and problem.status != _LATER):
+            answered = problem.status in _ANSWERED
+            message = None if answered else await self.reads.message_of_claim(claim.id)
+            if answered or (message is not None and problem.status != _LATER):
                 document = problem.document(instance=request.path, request_id=trace().request_id)
                 await self._keep(claim, _stored(problem.status, CONTENT_TYPE, document))
             elif message is None or message.status is MessageStatus.FAILED:
