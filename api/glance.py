@@ -1,11 +1,13 @@
 """Looks at the gateway for the overview: at most once a second, and over longer times less often."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from attrs import asdict, define, field
 
+from actors.cells import Cell
 from actors.session.state import SessionState
+from actors.webhooks import Webhooks
 from api.glances import (
     CellAtAGlanceView,
     CrashView,
@@ -19,9 +21,10 @@ from api.glances import (
     TroubledWebhookView,
     WebhooksAtAGlanceView,
 )
+from api.lookout import Lookout
 from api.remembered import Remembered
-from api.services import Services
-from runtime import State
+from runtime import State, Supervisor
+from storage import Reads, WriterStats
 from storage.overview import Moved, OverviewReads, Told
 from storage.rows import now
 
@@ -43,9 +46,14 @@ Sessions = frozenset[str] | None
 
 @define(eq=False)
 class Glance:
-    """Each part of the overview, from the services of one application. All may raise DatabaseUnavailable."""
+    """Each part of the overview. All may raise DatabaseUnavailable."""
 
-    services: Services
+    reads: Reads
+    root: Supervisor
+    lookout: Lookout
+    cells: Callable[[], Iterable[Cell]]
+    webhooks: Webhooks
+    storage: WriterStats
     _found: Remembered = field(factory=Remembered, init=False)
     _commits: int = field(default=0, init=False)
     _seconds: float = field(default=0.0, init=False)
@@ -56,7 +64,7 @@ class Glance:
 
         async def look() -> SessionsAtAGlanceView:
             by_status = {each.status: each.count for each in await self._reads.by_state(whose)}
-            page = await self.services.reads.sessions(among=whose, status=_TROUBLED, limit=_MOST)
+            page = await self.reads.sessions(among=whose, status=_TROUBLED, limit=_MOST)
             return SessionsAtAGlanceView(
                 total=sum(by_status.values()),
                 by_status=by_status,
@@ -99,8 +107,8 @@ class Glance:
 
         return await self._found.get(("queue", whose), _GOOD, look)
 
-    async def webhooks(self, whose: Sessions) -> WebhooksAtAGlanceView:
-        """How many there are, and which are in trouble."""
+    async def told(self, whose: Sessions) -> WebhooksAtAGlanceView:
+        """How many webhooks there are, and which are in trouble."""
 
         async def look() -> WebhooksAtAGlanceView:
             rows = await self._reads.told(whose)
@@ -123,7 +131,6 @@ class Glance:
         """The gateway itself."""
 
         async def look() -> RunningView:
-            writer = self.services.metrics.stats.storage
             return RunningView(
                 cells=[
                     CellAtAGlanceView(
@@ -133,13 +140,13 @@ class Glance:
                         sessions=cell.clients,
                         retiring=cell.retiring,
                     )
-                    for cell in self.services.cells()
+                    for cell in self.cells()
                 ],
                 crashes=self._crashes(),
-                dead_letters=self.services.root.dead_letters.count,
+                dead_letters=self.root.dead_letters.count,
                 database=DatabaseAtAGlanceView(
-                    reachable=writer.failures == 0,
-                    waiting=writer.waiting,
+                    reachable=self.storage.failures == 0,
+                    waiting=self.storage.waiting,
                     commit_ms=self._commit_time(),
                     size_bytes=await self._found.get("size", _SIZE_GOOD, self._reads.size),
                 ),
@@ -150,16 +157,16 @@ class Glance:
     @property
     def started_at(self) -> datetime | None:
         """When the tree was started."""
-        return _moment(self.services.lookout.look()[""]["since"])
+        return _moment(self.lookout.look()[""]["since"])
 
     @property
     def _reads(self) -> OverviewReads:
-        return self.services.reads.overview
+        return self.reads.overview
 
     def _crashes(self) -> list[CrashView]:
         crashed = [
             view
-            for view in self.services.lookout.look().values()
+            for view in self.lookout.look().values()
             if view["state"] in _OUT_OF_ORDER or (view["lastExit"] or "").startswith(("error", "killed"))
         ]
         crashed.sort(key=lambda view: view["since"] or "", reverse=True)
@@ -176,14 +183,14 @@ class Glance:
 
     def _commit_time(self) -> float | None:
         """Of the commits since this was last asked, in milliseconds; without any, as it was then."""
-        stats = self.services.metrics.stats.storage
+        stats = self.storage
         if (commits := stats.commits - self._commits) > 0:
             self._commit_ms = round((stats.seconds.sum - self._seconds) / commits * 1000, 2)
             self._commits, self._seconds = stats.commits, stats.seconds.sum
         return self._commit_ms
 
     def _is_open(self, row: Told) -> bool:
-        circuit = self.services.webhooks.circuit(row.id)
+        circuit = self.webhooks.circuit(row.id)
         return circuit is not None and circuit.is_open
 
 

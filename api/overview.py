@@ -4,25 +4,15 @@ import socket
 from typing import Literal
 
 from attrs import frozen
-from quart import Blueprint, current_app
-from quart.blueprints import BlueprintSetupState
+from quart import Blueprint
 
 from api.access import caller
 from api.caller import Scope
-from api.glance import Glance
 from api.glances import OverviewView
 from api.operation import At, operation
-from api.services import EXTENSION, services
+from api.services import services
 
 routes = Blueprint("overview", __name__)
-
-_GLANCE = "terzetto-glance"
-
-
-@routes.record
-def _prepare(state: BlueprintSetupState) -> None:
-    """Each application looks with eyes of its own."""
-    state.app.extensions[_GLANCE] = Glance(state.app.extensions[EXTENSION])
 
 
 @frozen(kw_only=True)
@@ -42,8 +32,7 @@ class OverviewQuery:
 )
 async def overview(query: OverviewQuery) -> OverviewView:
     """How the caller's sessions are, and for who may operate the gateway how that is."""
-    glance: Glance = current_app.extensions[_GLANCE]
-    who = caller()
+    glance, who = services().glance, caller()
     operates = Scope.OPERATE in who.scopes and who.sessions is None
     return OverviewView(
         version=services().version,
@@ -52,6 +41,6 @@ async def overview(query: OverviewQuery) -> OverviewView:
         sessions=await glance.sessions(who.sessions),
         messages=await glance.messages(who.sessions, int(query.hours)),
         queue=await glance.queue(who.sessions),
-        webhooks=await glance.webhooks(who.sessions),
+        webhooks=await glance.told(who.sessions),
         running=await glance.running() if operates else None,
     )

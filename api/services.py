@@ -15,6 +15,7 @@ from actors.media.room import Room
 from actors.passwords import Passwords
 from actors.sinks import Sinks
 from actors.webhooks import Webhooks
+from api.glance import Glance
 from api.idempotency import Idempotency
 from api.listeners import Listeners
 from api.lookout import Lookout
@@ -78,6 +79,20 @@ class Services:
     )
     lookout: Lookout = field(
         init=False, default=Factory(lambda self: Lookout(self.root, self.cells), takes_self=True)
+    )
+    glance: Glance = field(
+        init=False,
+        default=Factory(
+            lambda self: Glance(
+                self.reads,
+                self.root,
+                self.lookout,
+                self.cells,
+                self.webhooks,
+                self.metrics.stats.storage,
+            ),
+            takes_self=True,
+        ),
     )
 
 
