@@ -259,8 +259,8 @@ def _up(folder: Path, network: Network) -> Running:
 
 @asynccontextmanager
 async def gateway(folder: Path, network: Network, config: str = "") -> AsyncIterator[Gateway]:
-    """A gateway on that network, with `config` as its supervisor.toml."""
-    folder.mkdir()
+    """A gateway on that network, with `config` as its supervisor.toml; its data may be there already."""
+    folder.mkdir(exist_ok=True)
     (folder / "supervisor.toml").write_text(config)
     async with httpx.AsyncClient(timeout=100) as http:
         running = Gateway(folder, network, _up(folder, network), http)

@@ -5,13 +5,10 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import trio
 from psycopg.conninfo import make_conninfo
@@ -19,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from api.cli import main
 from storage import embedded_postgres
 from tests.whole.conftest import QUICK
-from tests.whole.processes import ROOT, Gateway, Network, Session, _up, until
+from tests.whole.processes import ROOT, Gateway, Network, Session, gateway, until
 
 ANA, BUDI, CUSTOMER = "628140000001", "628140000002", "628140000003"
 
@@ -56,7 +53,7 @@ async def test_a_back_up_taken_while_it_runs_is_restored_without_pairing(
         dump = folder / "database.dump"
         await _run(_program("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={dsn}", dump)
 
-    async with _gateway_again(data.parent, wa) as other:
+    async with gateway(data.parent, wa, QUICK) as other:
         for session in (ana, budi):
             await other.until_connected(session)
         assert set(sent[:5]) <= set(await other.received(budi))
@@ -126,21 +123,6 @@ def _program(name: str) -> Path:
 
 async def _run(*command: str | Path, **more: Any) -> None:
     await trio.run_process(list(command), **more)
-
-
-@asynccontextmanager
-async def _gateway_again(folder: Path, network: Network) -> AsyncIterator[Gateway]:
-    """A gateway on a data directory that is there already."""
-    (folder / "supervisor.toml").write_text(QUICK)
-    async with httpx.AsyncClient(timeout=100) as http:
-        running = Gateway(folder, network, _up(folder, network), http)
-        try:
-            await running.wait()
-            yield running
-        finally:
-            with trio.CancelScope(shield=True):
-                if running.program.process.poll() is None:
-                    await running.program.stop()
 
 
 async def _statuses(gw: Gateway, session: Session) -> list[str]:
