@@ -89,7 +89,7 @@ class Webhooks:
             self._couriers.clear()
             task_status.started(await nursery.start(self._supervise, nursery.cancel_scope))
             for webhook in await patiently(lambda: self.reads.webhooks(active=True), self.rng):
-                await self._follow(webhook.id)
+                await self._follow(webhook.id, anew=False)
             nursery.start_soon(self._trim)
 
     async def _supervise(self, others: trio.CancelScope, *, task_status: trio.TaskStatus[Supervisor]) -> None:
@@ -177,12 +177,13 @@ class Webhooks:
                     await self._start(webhook_id)
         return written
 
-    async def _follow(self, webhook_id: str) -> None:
-        """Have a courier, begun anew, or none, as the database says."""
+    async def _follow(self, webhook_id: str, *, anew: bool = True) -> None:
+        """Have a courier or none, as the database says; `anew`, also where one is at work already."""
         with trio.move_on_after(self.shutdown + 10, shield=True):
             async with self._changing:
-                await self._stop(webhook_id)
-                await self._start(webhook_id)
+                if anew or webhook_id not in self._couriers:
+                    await self._stop(webhook_id)
+                    await self._start(webhook_id)
 
     async def _stop(self, webhook_id: str) -> None:
         self._couriers.pop(webhook_id, None)
@@ -212,9 +213,10 @@ class Webhooks:
         )
         # Before it runs, so that no wake is missed between.
         self._couriers[webhook_id] = courier
-        # A supervisor that does not run will find the webhook when it does.
-        with suppress(NotRunning):
+        try:
             await self.supervisor.start_child(spec)
+        except NotRunning:  # when it does, it finds the webhook
+            del self._couriers[webhook_id]
 
     async def _begin(self, webhook_id: str) -> Deliveries | None:
         webhook = await patiently(lambda: self.reads.webhook(webhook_id), self.rng)

@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from actors.delivery import Schedule
 from actors.signature import new_secret, signed
 from runtime import Backoff
-from storage import Delete, Session, Update, Webhook, now
+from storage import Delete, Insert, Reads, Session, Update, Webhook, now
 from tests.actors.endpoint import Endpoint, serving
 from tests.actors.webhooks_stage import SECRET, SOON, Stage, running
 
@@ -168,6 +169,25 @@ async def test_an_endless_answer_holds_nothing_up(database: str) -> None:
         await stage.webhook(endpoint.url)
         await stage.happen("call", "call")
         await endpoint.until(2)
+
+
+async def test_a_webhook_made_while_the_others_are_begun_is_begun_once(database: str) -> None:
+    gate = trio.Event()
+
+    class Late(Reads):
+        async def webhooks(self, **about: Any) -> list[Webhook]:
+            await gate.wait()
+            return await super().webhooks(**about)
+
+    async with running(database, reads=Late) as stage, serving(Endpoint()) as endpoint:
+        await stage.session("s1")
+        await stage.webhook(endpoint.url)
+        begun = stage.webhooks._couriers["whk_1"]
+        await stage.writer.call(Insert(await stage.row(endpoint.url, id="whk_2")))
+        gate.set()
+        await stage.happen("call")
+        await endpoint.until(2)
+        assert stage.webhooks._couriers["whk_1"] is begun
 
 
 async def test_a_paused_webhook_goes_on_where_it_stopped(database: str) -> None:

@@ -325,7 +325,7 @@ async def test_a_redirect_is_a_failure_that_says_so(database: str) -> None:
         await stage.webhook(endpoint.url)
         (event,) = await stage.happen("call")
         assert (await record(stage, event, "failing")).error == "status 307, redirects are not followed"
-        assert {request.path for request in endpoint.requests} == {"/hook"}
+        assert len(endpoint.requests) == 1
 
 
 async def test_filters_keep_back_messages_and_nothing_else(database: str) -> None:

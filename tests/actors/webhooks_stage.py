@@ -78,7 +78,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def running(dsn: str, schedule: Schedule = SOON, **options: Any) -> AsyncIterator[Stage]:
+async def running(
+    dsn: str, schedule: Schedule = SOON, reads: type[Reads] = Reads, **options: Any
+) -> AsyncIterator[Stage]:
     """Run on a migrated database."""
 
     async def publish(committed: Committed) -> None:
@@ -90,7 +92,7 @@ async def running(dsn: str, schedule: Schedule = SOON, **options: Any) -> AsyncI
         writer=(root := Supervisor([ChildSpec("storage", partial(Writer, dsn=dsn, publish=publish))])).ref(
             "storage"
         ),
-        reads=Reads(pool),
+        reads=reads(pool),
         schedule=schedule,
         **{"egress": LOOPBACK} | options,
     )
