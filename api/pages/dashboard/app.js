@@ -1,7 +1,7 @@
 /** The dashboard: who is signed in, the frame round every page, and the page that the address names. */
 
 import { html, render, useEffect, useState } from "./lib/vendor/preact.js";
-import { get, post, Problem, SIGNED_OUT } from "./lib/http.js";
+import { get, orProblem, post, SIGNED_OUT } from "./lib/http.js";
 import { Me, can } from "./lib/me.js";
 import { href, place, useRoute } from "./lib/route.js";
 import { LANGUAGES, setLanguage, useLanguage, useWords } from "./lib/words.js";
@@ -28,15 +28,10 @@ function App() {
   const t = useWords();
   const [me, setMe] = useState(undefined); // null: nobody
   const [problem, setProblem] = useState(null);
-  const look = async () => {
+  const look = () => {
     setProblem(null);
-    try {
-      setMe(await get("/api/me"));
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      if (error.status === 401) setMe(null);
-      else setProblem(error);
-    }
+    const nobody = (error) => (error.status === 401 ? setMe(null) : setProblem(error));
+    return orProblem(async () => setMe(await get("/api/me")), nobody);
   };
   useEffect(() => {
     const out = () => setMe(null);

@@ -55,15 +55,18 @@ export const put = (path, json) => asked("PUT", path, { json });
 export const patch = (path, json) => asked("PATCH", path, { json });
 export const del = (path, query) => asked("DELETE", path, { query });
 
-/** What the promise promises, or undefined after a Problem: for what may as well fail. */
-export async function quietly(promise) {
+/** What `work()` promises, or after a Problem what `told(problem)` gives. All else that goes wrong is thrown. */
+export async function orProblem(work, told) {
   try {
-    return await promise;
+    return await work();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    return undefined;
+    return told(error);
   }
 }
+
+/** What the promise promises, or undefined after a Problem: for what may as well fail. */
+export const quietly = (promise) => orProblem(() => promise, () => undefined);
 
 /** A path with the query's fields that say something. */
 export function withQuery(path, query = {}) {

@@ -1,7 +1,7 @@
 /** What changes by itself: WebSockets that come back where they were, and answers that are asked for anew. */
 
 import { useEffect, useRef, useState } from "./vendor/preact.js";
-import { get, Problem, SIGNED_OUT, withQuery } from "./http.js";
+import { get, orProblem, SIGNED_OUT, withQuery } from "./http.js";
 
 const FIRST = 500; // ms before the second try, doubled each time
 const LAST = 15000;
@@ -93,14 +93,13 @@ export function usePolled(load, ms = 0, watched = []) {
     ask.current = async () => {
       clearTimeout(timer);
       const mine = ++round;
-      try {
-        const data = await latest.current();
-        if (!over && mine === round) setFound({ data, error: null });
-      } catch (error) {
-        if (!(error instanceof Problem)) throw error;
-        if (!over && mine === round) setFound((before) => ({ ...before, error }));
-      }
-      if (!over && mine === round && ms) timer = setTimeout(() => (document.hidden ? null : ask.current()), ms);
+      const news = await orProblem(
+        async () => ({ data: await latest.current(), error: null }),
+        (error) => ({ error }),
+      );
+      if (over || mine !== round) return;
+      setFound((before) => ({ ...before, ...news }));
+      if (ms) timer = setTimeout(() => (document.hidden ? null : ask.current()), ms);
     };
     const seen = () => {
       if (!document.hidden) ask.current();
@@ -121,15 +120,14 @@ export function usePolled(load, ms = 0, watched = []) {
 export function usePages(path, query, field) {
   const key = JSON.stringify([path, query]);
   const [found, setFound] = useState({ key, rows: null, cursor: null, error: null });
-  const load = async (cursor, before) => {
-    try {
-      const page = await get(path, { ...query, cursor });
-      setFound({ key, rows: [...before, ...page[field]], cursor: page.cursor, error: null });
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setFound({ key, rows: before.length ? before : null, cursor, error });
-    }
-  };
+  const load = (cursor, before) =>
+    orProblem(
+      async () => {
+        const page = await get(path, { ...query, cursor });
+        setFound({ key, rows: [...before, ...page[field]], cursor: page.cursor, error: null });
+      },
+      (error) => setFound({ key, rows: before.length ? before : null, cursor, error }),
+    );
   const reload = () => load(null, []);
   useEffect(() => {
     reload();

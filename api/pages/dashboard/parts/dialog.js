@@ -1,7 +1,7 @@
 /** Dialogs: the browser's own, which keep the focus and close by Escape. */
 
 import { html, useEffect, useRef, useState } from "../lib/vendor/preact.js";
-import { Problem } from "../lib/http.js";
+import { orProblem } from "../lib/http.js";
 import { useWords } from "../lib/words.js";
 import { Button } from "./button.js";
 
@@ -24,15 +24,11 @@ export function Confirm({ title, children, word = null, action, onConfirm, onClo
   const t = useWords();
   const [typed, setTyped] = useState("");
   const [problem, setProblem] = useState(null);
-  const confirm = async () => {
-    try {
+  const confirm = () =>
+    orProblem(async () => {
       await onConfirm();
       onClose();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setProblem(error);
-    }
-  };
+    }, setProblem);
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <p>${children}</p>
     ${word && html`<label class="field">${t("typeToConfirm", { word })}<input value=${typed} onInput=${(event) => setTyped(event.target.value)} autocomplete="off" /></label>`}

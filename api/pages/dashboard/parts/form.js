@@ -1,7 +1,7 @@
 /** Forms: a Problem's errors stand at the fields they are about. */
 
 import { createContext, html, useContext, useEffect, useMemo, useRef, useState } from "../lib/vendor/preact.js";
-import { Problem } from "../lib/http.js";
+import { orProblem } from "../lib/http.js";
 import { Button } from "./button.js";
 
 const Wrong = createContext({});
@@ -26,10 +26,7 @@ export function Form({ onSubmit, submit, kind = "main", children, actions = null
     setBusy(true);
     setProblem(null);
     try {
-      await onSubmit(valuesOf(form));
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setProblem(error);
+      await orProblem(() => onSubmit(valuesOf(form)), setProblem);
     } finally {
       setBusy(false);
     }

@@ -1,7 +1,7 @@
 /** Short words at the edge that go by themselves. */
 
 import { createContext, html, useCallback, useContext, useState } from "../lib/vendor/preact.js";
-import { Problem } from "../lib/http.js";
+import { orProblem } from "../lib/http.js";
 
 const SHOWN = 6000; // ms
 const Toasting = createContext(null);
@@ -16,15 +16,7 @@ export function Toasts({ children }) {
     setShown((all) => [...all.slice(-3), one]);
     setTimeout(() => setShown((all) => all.filter((each) => each !== one)), SHOWN);
   }, []);
-  toast.doing = async (promise) => {
-    try {
-      return await promise;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      toast(error.detail, "bad");
-      return undefined;
-    }
-  };
+  toast.doing = (promise) => orProblem(() => promise, (problem) => toast(problem.detail, "bad"));
   return html`<${Toasting.Provider} value=${toast}>
     ${children}
     <div class="toasts" role="status" aria-live="polite">${shown.map((each) => html`<p class="toast ${each.kind}">${each.text}</p>`)}</div>

@@ -1,7 +1,7 @@
 /** The messages of one chat: page by page upward, and live. */
 
 import { useEffect, useRef, useState } from "../../lib/vendor/preact.js";
-import { get, ofSession, Problem, quietly } from "../../lib/http.js";
+import { get, ofSession, orProblem, quietly } from "../../lib/http.js";
 import { useEvents } from "../../lib/live.js";
 import { Marks } from "./marks.js";
 
@@ -76,14 +76,7 @@ export function useHistory({ session, jid, addresses, at, onName }) {
   };
   const state = useEvents({ sessions: [session], events: EVENTS }, hear);
 
-  const load = async (loading) => {
-    try {
-      await loading();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      change({ error });
-    }
-  };
+  const load = (loading) => orProblem(loading, (error) => change({ error }));
   useEffect(() => {
     change(NOTHING);
     load(begin);

@@ -1,7 +1,7 @@
 /** The chats of a session, the last active first, and what a search finds among them and their messages. */
 
 import { html, useEffect, useRef, useState } from "../../lib/vendor/preact.js";
-import { get, ofSession, Problem } from "../../lib/http.js";
+import { get, ofSession, orProblem } from "../../lib/http.js";
 import { useEvents } from "../../lib/live.js";
 import { count, time } from "../../lib/format.js";
 import { go, href } from "../../lib/route.js";
@@ -27,14 +27,7 @@ export function useChats(session, q) {
     known.current = { ...known.current, ...next };
     setFound(known.current);
   };
-  const asking = async (work) => {
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      change({ error });
-    }
-  };
+  const asking = (work) => orProblem(work, (error) => change({ error }));
   const round = useRef(0);
   const reload = () =>
     asking(async () => {

@@ -1,7 +1,7 @@
 /** A message's file: pictures, films and sounds are shown, everything else can be saved. */
 
 import { html, useState } from "../../lib/vendor/preact.js";
-import { ofSession, Problem, send } from "../../lib/http.js";
+import { ofSession, orProblem, send } from "../../lib/http.js";
 import { bytes } from "../../lib/format.js";
 import { useWords } from "../../lib/words.js";
 import { Button } from "../../parts/button.js";
@@ -16,15 +16,14 @@ export function Media({ row, part }) {
   const [asked, setAsked] = useState(false);
   const [broken, setBroken] = useState(null); // {why}, null where the file is there and is nothing to show
   const source = ofSession(row.sessionId, "messages", row.messageId, "media");
-  const failed = async () => {
-    try {
-      await send("GET", source, { headers: { range: "bytes=0-0" } });
-      setBroken({ why: null });
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setBroken({ why: error.detail });
-    }
-  };
+  const failed = () =>
+    orProblem(
+      async () => {
+        await send("GET", source, { headers: { range: "bytes=0-0" } });
+        setBroken({ why: null });
+      },
+      (problem) => setBroken({ why: problem.detail }),
+    );
   const again = () => {
     setBroken(null);
     setAsked(true);

@@ -1,7 +1,7 @@
 /** What is being sent from here and is not among the stored messages yet; what could not be sent stays, to be tried again. */
 
 import { useState } from "../../lib/vendor/preact.js";
-import { ofSession, Problem, send } from "../../lib/http.js";
+import { ofSession, orProblem, send } from "../../lib/http.js";
 
 const PICTURES = /^image\/(jpeg|png|webp|gif)$/;
 
@@ -23,15 +23,14 @@ export function useOutbox(session, onSent) {
 
   const attempt = async (item) => {
     put({ ...item, problem: null });
-    try {
-      await send("POST", ofSession(session, "messages", item.kind), { ...bodyOf(item), headers: { "idempotency-key": item.key } });
-      onSent();
-      drop(item);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      put({ ...item, problem: error });
-      onSent();
-    }
+    await orProblem(
+      async () => {
+        await send("POST", ofSession(session, "messages", item.kind), { ...bodyOf(item), headers: { "idempotency-key": item.key } });
+        drop(item);
+      },
+      (problem) => put({ ...item, problem }),
+    );
+    onSent();
   };
   return {
     waiting,

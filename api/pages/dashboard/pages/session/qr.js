@@ -1,7 +1,7 @@
 /** The QR code that a session shows now, always the newest. */
 
 import { html, useEffect, useRef, useState } from "../../lib/vendor/preact.js";
-import { ofSession, Problem, send } from "../../lib/http.js";
+import { ofSession, orProblem, send } from "../../lib/http.js";
 import { useWords } from "../../lib/words.js";
 import { Failure, Spinner } from "../../parts/page.js";
 import { words } from "./pairing.words.js";
@@ -60,15 +60,15 @@ function useQr(id, codes) {
 }
 
 /** {blob, until, error}: `until` by this machine's clock; no blob while there is no code. */
-async function ask(id) {
-  try {
+function ask(id) {
+  const code = async () => {
     const response = await send("GET", ofSession(id, "qr"), { query: { format: "svg" } });
     const sent = Date.parse(response.headers.get("date")) || Date.now();
     const good = Date.parse(response.headers.get("expires")) - sent;
     return { blob: await response.blob(), until: Date.now() + (good || SOON), error: null };
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
+  };
+  return orProblem(code, (error) => {
     const none = error.code === "no_qr" || error.status === 503;
     return { blob: null, until: 0, error: none ? null : error };
-  }
+  });
 }

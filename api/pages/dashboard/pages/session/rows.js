@@ -1,7 +1,7 @@
 /** The list of sessions, live: pages that were loaded, and what was heard of their sessions since. */
 
 import { useEffect, useRef, useState } from "../../lib/vendor/preact.js";
-import { get, Problem } from "../../lib/http.js";
+import { get, orProblem } from "../../lib/http.js";
 import { useEvents } from "../../lib/live.js";
 import { can, useMe } from "../../lib/me.js";
 import { useAgain } from "./again.js";
@@ -31,17 +31,18 @@ export function useSessions({ q, status }) {
     const mine = ++round.current;
     let cursor = behind ? latest.current.cursor : null;
     const added = [];
-    try {
+    const pages = async () => {
       do {
         const page = await get("/api/sessions", { q, status, cursor, limit: Math.min(wanted - added.length, MOST) });
         added.push(...page.sessions);
         cursor = page.cursor;
       } while (cursor && added.length < wanted);
-      if (mine === round.current) show({ rows: behind ? [...latest.current.rows, ...added] : added, cursor, error: null });
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      if (mine === round.current) show({ ...latest.current, error });
-    }
+      return null;
+    };
+    const error = await orProblem(pages, (problem) => problem);
+    if (mine !== round.current) return;
+    if (error) show({ ...latest.current, error });
+    else show({ rows: behind ? [...latest.current.rows, ...added] : added, cursor, error });
   };
   const reload = () => load(Math.max(PAGE, latest.current.rows?.length ?? 0));
   const again = useRef(reload);

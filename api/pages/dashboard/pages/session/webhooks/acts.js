@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../../../lib/vendor/preact.js";
 import { duration } from "../../../lib/format.js";
-import { del, post, Problem } from "../../../lib/http.js";
+import { del, orProblem, post } from "../../../lib/http.js";
 import { can, useMe } from "../../../lib/me.js";
 import { useWords } from "../../../lib/words.js";
 import { Badge } from "../../../parts/badge.js";
@@ -71,15 +71,10 @@ function Test({ path, onClose }) {
   const t = useWords(words);
   const [found, setFound] = useState(null);
   const [problem, setProblem] = useState(null);
-  const send = async () => {
+  const send = () => {
     setFound(null);
     setProblem(null);
-    try {
-      setFound(await post(`${path}/test`));
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setProblem(error);
-    }
+    return orProblem(async () => setFound(await post(`${path}/test`)), setProblem);
   };
   useEffect(() => {
     send();
