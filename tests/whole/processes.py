@@ -42,10 +42,13 @@ class Running:
     output: Path
 
     @classmethod
-    def start(cls, output: Path, *arguments: str, **environment: str) -> "Running":
+    def start(
+        cls, output: Path, *arguments: str, through: tuple[str, ...] = (), **environment: str
+    ) -> "Running":
+        """Start it, `through` another command maybe that turns into it."""
         with output.open("ab") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [*through, sys.executable, "-m", *arguments],
                 stdout=file,
                 stderr=file,
                 stdin=subprocess.DEVNULL,
