@@ -43,7 +43,11 @@ class Running:
 
     @classmethod
     def start(
-        cls, output: Path, *arguments: str, through: tuple[str, ...] = (), **environment: str
+        cls,
+        output: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        through: tuple[str, ...] = (),
     ) -> "Running":
         """Start it, `through` another command maybe that turns into it."""
         with output.open("ab") as file:
@@ -53,7 +57,7 @@ class Running:
                 stderr=file,
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             )
         return cls(process, output)
 
@@ -256,7 +260,7 @@ def _up(folder: Path, network: Network) -> Running:
     return Running.start(
         folder / "log",
         *("api", "up", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--config", str(config)),
-        **network.environment,
+        environment=network.environment,
     )
 
 
