@@ -95,12 +95,17 @@ async def outcomes(story: Story, wa: Network) -> Outcomes:
     What was sent arrived once, what failed never, and what is unknown at most once.
     """
     ends: dict[str, str] = {}
+
+    async def end(keys: list[str]) -> None:
+        for key in keys:
+            ends[key] = await _asked_again(story, key)
+
+    by_session: dict[str, list[str]] = {}
     for key, (session, _, _) in story.asked.items():
-        first_status, first = story.answers[key]
-        status, again = await story.ask(key)
-        assert status == first_status, f"{key}: {first_status} {first}, then {status} {again}"
-        assert again.get("messageId") == first.get("messageId"), key
-        ends[key] = await until(partial(_end, story, session, again), f"{key} ends", within=60)
+        by_session.setdefault(session.id, []).append(key)
+    async with trio.open_nursery() as nursery:
+        for keys in by_session.values():
+            nursery.start_soon(end, keys)
     arrived = await _arrived(wa, {to for _, to, _ in story.asked.values()})
     wrong = {
         key: (ended, arrived[key], story.answers[key])
@@ -108,6 +113,15 @@ async def outcomes(story: Story, wa: Network) -> Outcomes:
         if not (arrived[key] == 1 if ended == "sent" else arrived[key] <= (ended == "unknown"))
     }
     return Outcomes(ends, wrong)
+
+
+async def _asked_again(story: Story, key: str) -> str:
+    first_status, first = story.answers[key]
+    status, again = await story.ask(key)
+    assert status == first_status, f"{key}: {first_status} {first}, then {status} {again}"
+    assert again.get("messageId") == first.get("messageId"), key
+    session, _, _ = story.asked[key]
+    return str(await until(partial(_end, story, session, again), f"{key} ends", within=60))
 
 
 async def _arrived(wa: Network, numbers: Iterable[str]) -> Counter[str]:
