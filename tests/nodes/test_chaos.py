@@ -67,13 +67,13 @@ async def test_nodes_in_trouble_keep_every_promise(tmp_path: Path, ways: Ways) -
 
 async def through(on: Stage, troubles: Troubles, course: Iterable[Trouble]) -> Findings:
     """Let it all happen under load, and see to what it came once all is well again."""
-    await on.pair(SESSIONS)
     endpoint = UnreliableEndpoint(Told("webhook"), random.Random(SEED), calm=True)
-    load = Load(on, random.Random(SEED + 2), endpoint)
     async with trio.open_nursery() as nursery:
         await nursery.start(endpoint.run)
         hook = {"url": f"http://{on.ways.hub}:{endpoint.port}/hook"}
         await on.nodes[0].call("POST", "/api/webhooks", hook, status=201)
+        await on.pair(SESSIONS)
+        load = Load(on, random.Random(SEED + 2), endpoint)
         load.watch(nursery)
         await until(on.balanced, "sessions are spread over the nodes", within=PATIENCE)
         begin = time.time()
