@@ -8,6 +8,7 @@ from collections import deque
 from attrs import define, field, frozen
 
 from runtime import Reply
+from storage.fencing import Fence
 from storage.writes import Write
 
 
@@ -21,6 +22,7 @@ class Waiting:
     """When it arrived, by the loop's clock."""
     urgent: bool
     """Somebody waits for the answer."""
+    fence: Fence | None = None
 
 
 @define(eq=False)

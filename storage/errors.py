@@ -15,7 +15,8 @@ class WriteRefused(StorageError):
     """The database will never take this write. Names the cause and carries no values.
 
     `constraint` is the constraint it broke, `field` the column or attribute at fault, where known;
-    `reason` is "duplicate", "missing_reference", "invalid_value" or "unknown_session".
+    `reason` is "duplicate", "missing_reference", "invalid_value", "unknown_session", or "lease_moved" for
+    what its sender no longer holds.
     """
 
     def __init__(self, reason: str, *, field: str | None = None, constraint: str | None = None) -> None:

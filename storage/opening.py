@@ -62,7 +62,7 @@ async def open_storage(
             await trio.sleep(RETRY)
     if applied:
         _logger.info("database_migrated migrations=%s", ",".join(applied))
-    reading, filing = Pool(where, readers), Pool(where, filers, writable=True)
+    reading, filing = Pool(where, readers), Pool(where, filers, name="media", writable=True)
     try:
         yield Storage(where, Reads(reading), MediaStore(filing), Expiry(filing))
     finally:

@@ -23,12 +23,13 @@ mostly wait half a minute."""
 class Pool:
     """At most `size` connections, made when first needed, and lent to one task at a time.
 
-    They are for reading, unless `writable`. It has no task of its own. `close` it when done; connections lent
-    out are closed on their return.
+    They are for reading, unless `writable`, and the server knows them as `terzetto NAME`. It has no task of
+    its own. `close` it when done; connections lent out are closed on their return.
     """
 
-    def __init__(self, dsn: str, size: int = 4, *, writable: bool = False) -> None:
+    def __init__(self, dsn: str, size: int = 4, *, name: str = "reader", writable: bool = False) -> None:
         self._dsn = dsn
+        self._name = name
         self._writable = writable
         self._limiter = trio.CapacityLimiter(size)
         self._idle: list[TrioConnection] = []
@@ -76,7 +77,7 @@ class Pool:
         connection = await TrioConnection.connect(
             self._dsn,
             autocommit=True,
-            application_name="terzetto media" if self._writable else "terzetto reader",
+            application_name=f"terzetto {self._name}",
         )
         try:
             await connection.execute(

@@ -72,6 +72,10 @@ class Session:
     """The last event's number. Kept by the writer."""
     journal_seq: int = 0
     """The last journalled frame whose effects are stored. Kept by the writer."""
+    node: str | None = None
+    """Which node has it, where there are many. Kept by the nodes, as is `epoch`."""
+    epoch: int = 0
+    """How often it has come to another node."""
     created_at: datetime = field(factory=now)
     updated_at: datetime = field(factory=now)
 

@@ -13,6 +13,16 @@ BEGIN = """
     RETURNING true
 """
 
+EVENTS = "terzetto_events"
+"""The channel on which nodes hear that the log has grown."""
+
+# In one order everywhere, so that nobody waits in a circle.
+HOLD = {
+    "sessions": "SELECT id, epoch FROM sessions WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+    "duties": "SELECT name, epoch FROM duties WHERE name = ANY(%s) ORDER BY name FOR NO KEY UPDATE",
+}
+"""Locks what fences are about; by table."""
+
 STORE_MESSAGES = """
     INSERT INTO messages ({columns})
     SELECT {columns} FROM json_populate_recordset(NULL::messages, %s::json)

@@ -22,6 +22,7 @@ from psycopg.rows import kwargs_row
 
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
+from storage.fencing import LEASE_MOVED, Fence
 from storage.ids import new_id
 from storage.rows import COLUMNS, TABLES, AuditEntry, Delivery, Event, Json, Message, Session
 from storage.rows import Batch as StoredBatch
@@ -32,6 +33,8 @@ from storage.statements import (
     BY_WA_ID,
     DELETE_CHAT,
     DELETE_MESSAGE,
+    EVENTS,
+    HOLD,
     LOCK,
     STORE_ADDRESSES,
     STORE_BATCHES,
@@ -75,23 +78,38 @@ class Batch:
     """Writes that are committed together, once, however often it has to be tried."""
 
     writes: Sequence[Write]
+    fences: frozenset[Fence] = frozenset()
+    """What their senders hold."""
     id: str = field(init=False, factory=lambda: new_id("batch"))
     _written: list[Written] = field(init=False, factory=list)
 
-    async def commit(self, connection: TrioConnection, writer: str) -> list[Written]:
+    async def commit(self, connection: TrioConnection, writer: str, *, notify: bool = False) -> list[Written]:
         """Commit the batch, or find that an earlier try did; the answers in the order of the writes.
 
-        `writer` names the writer, of which only one may run. Raises psycopg's errors, and WriteRefused for an
-        event of an unknown session or a value that is not JSON: then nothing of the batch is stored, unless
+        `writer` names the writer, of which only one may run. With `notify` whoever listens to EVENTS is woken
+        when there are any. Raises psycopg's errors, and WriteRefused for an event of an unknown session, a
+        value that is not JSON, or a fence whose epoch is over: then nothing of the batch is stored, unless
         the connection broke in the commit itself, which the next try will find.
         """
         async with connection.transaction():
             cursor = await connection.execute(BEGIN, (LOCK, writer, self.id))
             if await cursor.fetchone() is not None:
                 self._written = []
+                await self._hold(connection)
                 for section in _sections(self.writes):
                     self._written += await _Section(connection, section).write()
+                if notify and any(written.events for written in self._written):
+                    await connection.execute("SELECT pg_notify(%s, '')", (EVENTS,))
         return self._written
+
+    async def _hold(self, connection: TrioConnection) -> None:
+        """See that all fences stand, and that they do until the commit. A row that was deleted has none."""
+        for table in ("sessions", "duties"):
+            epochs = {fence.id: fence.epoch for fence in self.fences if fence.table == table}
+            if epochs:
+                cursor = await connection.execute(HOLD[table], (list(epochs),))
+                if any(epochs[row_id] != epoch for row_id, epoch in await cursor.fetchall()):
+                    raise WriteRefused(LEASE_MOVED)
 
 
 def _sections(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:

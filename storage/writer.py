@@ -18,6 +18,7 @@ from runtime import Actor, Exit, Histogram
 from storage.backlog import Backlog, Waiting
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
+from storage.fencing import LEASE_MOVED, Fenced
 from storage.refusal import refusal
 from storage.transaction import Batch
 from storage.writes import Committed, Write, Written, journal_of, session_of
@@ -59,11 +60,13 @@ def retry_delay(failures: int) -> float:
 
 
 class Writer(Actor):
-    """Takes every `Write`. A call answers `Written` after the commit, or raises WriteRefused.
+    """Takes every `Write`, or it `Fenced`. A call answers `Written` after the commit or raises WriteRefused.
 
     Batches hold at most `batch_rows` writes, and what nobody waits for stays at most `batch_ms` milliseconds
     for neighbours. `publish` is awaited after each commit, in the order of commits. `capacity` writes are
     taken in ahead of their commit. `name` tells writers of one database apart: only one of a name may run.
+    With `notify` other nodes are woken by each commit that has events, and `silence` is how many seconds a
+    transaction may rest before the server ends it: so long all writers wait for one that has vanished.
     """
 
     domain_errors: ClassVar[tuple[type[Exception], ...]] = (WriteRefused,)
@@ -77,12 +80,16 @@ class Writer(Actor):
         batch_rows: int = 500,
         batch_ms: float = 10.0,
         capacity: int = 10_000,
+        notify: bool = False,
+        silence: float = COMMIT_TIMEOUT,
         stats: WriterStats | None = None,
     ) -> None:
         self._dsn = dsn
         self._publish = publish
         self._name = name
         self._capacity = capacity
+        self._notify = notify
+        self._silence = silence
         self._stats = stats or WriterStats()
         self._backlog = Backlog(rows=batch_rows, wait=batch_ms / 1000)
         self._due_changed = trio.Event()
@@ -96,13 +103,14 @@ class Writer(Actor):
         self._stats.waiting = self._stats.failures = 0
         self.nursery.start_soon(self._commit_batches)
 
-    async def handle(self, message: Write) -> None:
+    async def handle(self, message: Write | Fenced) -> None:
         reply = self.defer()
+        write, fence = (message.write, message.fence) if isinstance(message, Fenced) else (message, None)
         while len(self._backlog) >= self._capacity:
             self._room = trio.Event()
             await self._room.wait()
         due = self._backlog.due()
-        self._backlog.add(Waiting(message, reply, trio.current_time(), reply._has_caller))  # noqa: SLF001
+        self._backlog.add(Waiting(write, reply, trio.current_time(), reply._has_caller, fence))  # noqa: SLF001
         self._stats.waiting += 1
         if self._backlog.due() != due:
             self._due_changed.set()
@@ -134,7 +142,8 @@ class Writer(Actor):
 
     async def _settle(self, waiting: Sequence[Waiting]) -> None:
         """Commit, answer and publish. A write that is to blame is found by halving and refused alone."""
-        batch = Batch([each.write for each in waiting])
+        fences = frozenset(each.fence for each in waiting if each.fence is not None)
+        batch = Batch([each.write for each in waiting], fences)
         began = trio.current_time()
         outcome = await self._commit(batch)
         if not isinstance(outcome, WriteRefused):
@@ -154,7 +163,8 @@ class Writer(Actor):
 
     def _refuse(self, waiting: Waiting, refused: WriteRefused) -> None:
         self._stats.refused += 1
-        _logger.error(
+        _logger.log(
+            logging.WARNING if refused.reason == LEASE_MOVED else logging.ERROR,
             "write_refused write=%s session=%s reason=%s",
             type(waiting.write).__name__,
             session_of(waiting.write),
@@ -179,7 +189,7 @@ class Writer(Actor):
         while True:
             try:
                 with trio.fail_after(COMMIT_TIMEOUT):
-                    written = await batch.commit(await self._connected(), self._name)
+                    written = await batch.commit(await self._connected(), self._name, notify=self._notify)
             except (psycopg.Error, trio.TooSlowError, UnicodeEncodeError, WriteRefused) as error:
                 if (refused := refusal(error, batch.writes[0])) is not None:
                     return refused
@@ -203,7 +213,8 @@ class Writer(Actor):
             )
             # Should we vanish in the middle of a batch, other writers wait for its end no longer than this.
             await self._connection.execute(
-                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (f"{COMMIT_TIMEOUT}s",)
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)",
+                (f"{self._silence * 1000:.0f}ms",),
             )
         return self._connection
 

@@ -37,7 +37,7 @@ from storage.rows import (
 Row: TypeAlias = Session | Key | User | SignIn | Webhook | Sink | Batch | Claim | History
 """What may be changed and deleted; an audit entry may not."""
 
-_KEPT_BY_THE_WRITER = frozenset({"id", "seq", "journal_seq", "created_at", "updated_at"})
+_KEPT_BY_OTHERS = frozenset({"id", "seq", "journal_seq", "node", "epoch", "created_at", "updated_at"})
 
 
 @frozen
@@ -72,7 +72,7 @@ class Update:
     """Change columns of a session, key, user or webhook; a JSON column is replaced whole.
 
     `Update(Session, id, {"status": "connected", "last_error": None}, events=(…,))`.
-    Raises ValueError for a column that does not exist or that the writer keeps.
+    Raises ValueError for a column that does not exist or that others keep.
     """
 
     table: type[Row]
@@ -83,7 +83,7 @@ class Update:
 
     def __attrs_post_init__(self) -> None:
         _check_events(self.table, self.events)
-        allowed = {column.name for column in attrs.fields(self.table)} - _KEPT_BY_THE_WRITER
+        allowed = {column.name for column in attrs.fields(self.table)} - _KEPT_BY_OTHERS
         if wrong := sorted(set(self.changes) - allowed):
             raise ValueError(f"{self.table.__name__} has no column to change named {', '.join(wrong)}")
         if not self.changes:

@@ -62,6 +62,7 @@ def database(migrated: str, admin: psycopg.Connection) -> str:
             "TRUNCATE sessions, keys, users, webhooks, deliveries, sinks, messages, events, audit, claims,"
             " writers RESTART IDENTITY CASCADE"
         )
+        connection.execute("DELETE FROM nodes")
         connection.execute("UPDATE event_log SET position = 0, dropped = 0")
     return migrated
 

@@ -1,0 +1,172 @@
+"""Leases: what a node holds, loses and gets, and what it may write."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from storage import Append, Insert, NewEvent, Session, WriteRefused, Written
+from storage.fencing import Fence, Fenced, FencedWriter
+from storage.nodes import Load, Nodes
+from tests.storage.gateway import Gateway, running_writer
+
+LOAD = Load(memory=1, memory_total=2)
+
+
+@pytest.fixture
+async def nodes(database: str) -> AsyncIterator[Nodes]:
+    nodes = Nodes(database)
+    yield nodes
+    nodes.close()
+
+
+async def registered(nodes: Nodes, name: str = "one", **more: str) -> str:
+    return await nodes.register(name=name, url=f"http://{name}", version="1", lease=30, **more)
+
+
+def expire(database: str, node_id: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE nodes SET expires_at = clock_timestamp() - interval '1 ms' WHERE id = %s", (node_id,)
+        )
+
+
+async def test_a_session_is_claimed_once_and_each_time_under_the_next_epoch(
+    database: str, gateway: Gateway, nodes: Nodes
+) -> None:
+    for name in ("s1", "s2", "s3"):
+        await gateway.session(name)
+    one, two = await registered(nodes), await registered(nodes, "two")
+    assert await nodes.claim(one, 2) == {"s1": 1, "s2": 1}
+    assert await nodes.claim(two, 5) == {"s3": 1}
+    assert await nodes.claim(two, 5) == {}
+    expire(database, one)
+    assert await nodes.claim(two, 5) == {}, "only reaping frees"
+    assert await nodes.reap() == [one]
+    assert await nodes.claim(two, 5) == {"s1": 2, "s2": 2}
+
+
+async def test_who_is_too_late_to_renew_has_lost_all(database: str, gateway: Gateway, nodes: Nodes) -> None:
+    await gateway.session("s1")
+    one = await registered(nodes)
+    await nodes.claim(one, 1)
+    assert await nodes.renew(one, 30, LOAD)
+    expire(database, one)
+    assert not await nodes.renew(one, 30, LOAD)
+    await nodes.reap()
+    assert not await nodes.renew(one, 30, LOAD)
+    assert (await nodes.holding(one)).sessions == {}
+    assert await nodes.owner("s1") is None
+
+
+async def test_a_predecessor_makes_room_at_once(gateway: Gateway, nodes: Nodes) -> None:
+    await gateway.session("s1")
+    one = await registered(nodes)
+    await nodes.claim(one, 1)
+    again = await registered(nodes, predecessor=one)
+    assert [node.id for node in await nodes.nodes()] == [again]
+    assert await nodes.claim(again, 1) == {"s1": 2}
+
+
+async def test_a_session_is_handed_over_to_who_is_there(
+    database: str, gateway: Gateway, nodes: Nodes
+) -> None:
+    await gateway.session("s1")
+    one, two = await registered(nodes), await registered(nodes, "two")
+    await nodes.claim(one, 1)
+    assert not await nodes.hand_over("s1", node_id=one, epoch=0, to=two), "not its epoch"
+    assert not await nodes.hand_over("s1", node_id=two, epoch=1, to=one), "not its own"
+    assert await nodes.hand_over("s1", node_id=one, epoch=1, to=two)
+    owner = await nodes.owner("s1")
+    assert owner is not None
+    assert (owner.node_id, owner.url, owner.epoch) == (two, "http://two", 2)
+    expire(database, one)
+    assert not await nodes.hand_over("s1", node_id=two, epoch=2, to=one), "its lease is over"
+
+
+async def test_a_duty_is_one_nodes_until_it_lets_go(nodes: Nodes) -> None:
+    one, two = await registered(nodes), await registered(nodes, "two")
+    assert (await nodes.claim_duties(one, ["webhooks"])).keys() == {"webhooks"}
+    taken = await nodes.claim_duties(two, ["webhooks", "sinks"])
+    assert taken.keys() == {"sinks"}
+    holder = await nodes.holder("webhooks")
+    assert holder is not None
+    assert holder.node_id == one
+    await nodes.release_duty("webhooks", node_id=one, epoch=holder.epoch)
+    assert (await nodes.claim_duties(two, ["webhooks"])) == {"webhooks": holder.epoch + 1}
+
+
+async def test_a_listing_says_what_each_has(gateway: Gateway, nodes: Nodes) -> None:
+    await gateway.session("s1")
+    await gateway.session("s2")
+    one, two = await registered(nodes), await registered(nodes, "two")
+    await nodes.claim(two, 1)
+    await nodes.renew(two, 30, LOAD)
+    assert await nodes.drain(one)
+    assert not await nodes.drain("nod_0")
+    holding = await nodes.holding(two)
+    assert [(node.name, node.sessions, node.state) for node in holding.nodes] == [
+        ("one", 0, "draining"),
+        ("two", 1, "running"),
+    ]
+    assert holding.nodes[1].load == {"memory": 1, "memoryTotal": 2}
+    assert (holding.sessions, holding.free, holding.total) == ({"s1": 1}, 1, 2)
+
+
+async def test_an_old_epochs_write_is_refused_and_its_neighbours_are_not(
+    gateway: Gateway, nodes: Nodes
+) -> None:
+    await gateway.session("s1")
+    await gateway.session("s2")
+    one, two = await registered(nodes), await registered(nodes, "two")
+    await nodes.claim(one, 2)
+    first = FencedWriter(gateway.writer, Fence("sessions", "s1", 1))
+    other = FencedWriter(gateway.writer, Fence("sessions", "s2", 1))
+    written: Written = await first.call(Append("s1", (NewEvent("e", {}),)))
+    assert written.applied
+    await nodes.hand_over("s1", node_id=one, epoch=1, to=two)
+    for number in range(5):
+        await first.cast(Append("s1", (NewEvent("old", {"n": number}),)))
+        await other.cast(Append("s2", (NewEvent("e", {"n": number}),)))
+    with pytest.raises(WriteRefused, match="lease_moved"):
+        await first.call(Append("s1", (NewEvent("old", {}),)))
+    await gateway.writer.call(Fenced(Append("s1", (NewEvent("new", {}),)), Fence("sessions", "s1", 2)))
+    told = [(event.session_id, event.event) for event in gateway.events]
+    assert told == [("s1", "e"), *[("s2", "e")] * 5, ("s1", "new")]
+
+
+async def test_an_old_duty_writes_no_more(gateway: Gateway, nodes: Nodes) -> None:
+    await gateway.session("s1")
+    one = await registered(nodes)
+    epoch = (await nodes.claim_duties(one, ["webhooks"]))["webhooks"]
+    writer = FencedWriter(gateway.writer, Fence("duties", "webhooks", epoch))
+    await writer.call(Append("s1"))
+    await nodes.leave(one)
+    two = await registered(nodes, "two")
+    await nodes.claim_duties(two, ["webhooks"])
+    with pytest.raises(WriteRefused, match="lease_moved"):
+        await writer.call(Append("s1"))
+
+
+async def test_a_dead_node_is_cut_off_in_the_middle_of_its_transaction(
+    database: str, gateway: Gateway, nodes: Nodes
+) -> None:
+    await gateway.session("s1")
+    one, two = await registered(nodes), await registered(nodes, "two")
+    await nodes.claim(one, 1)
+    with psycopg.connect(database, application_name=f"terzetto writer {one}") as stuck:
+        stuck.execute("SELECT FROM sessions WHERE id = 's1' FOR UPDATE")
+        expire(database, one)
+        assert await nodes.reap() == [one]
+        assert await nodes.claim(two, 1) == {"s1": 2}
+        with pytest.raises(psycopg.OperationalError):
+            stuck.execute("SELECT 1")
+
+
+async def test_a_lone_gateway_is_seen(database: str, nodes: Nodes) -> None:
+    assert not await nodes.lone_gateway()
+    async with running_writer(database) as gateway:
+        await gateway.writer.call(Insert(Session(id="s1", name="s1")))
+        assert await nodes.lone_gateway()
