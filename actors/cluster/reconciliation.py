@@ -26,12 +26,13 @@ def reconcile(
 
     `given` is the highest epoch from which a handing over was ever begun, of each session: noted before its
     statement is sent and kept for as long as the node has its id, whatever came of it. Such an epoch is never
-    started again. An answer that was lost, or a connection that was cut, does not tell that the statement will
-    not be carried out: it may be waiting for a lock, and the other node would start what was started here
-    again. Nor does an answer to a question from before tell how things are now. Taking the session under its
-    next epoch settles that, because only one of the two statements can find the epoch that both ask for.
+    started again. That an answer was lost does not tell that the statement will not be carried out: it may be
+    waiting for a lock, or on its way, and then another node would start what was started here again. Nor does
+    an answer to a question from before tell how things are now. To take the session under its next epoch
+    settles that: only one of the two statements can find the epoch that both ask for.
     """
-    start, retake = {}, {}
+    start: dict[str, int] = {}
+    retake: dict[str, int] = {}
     for session, epoch in owned.items():
         if session not in running:
             (retake if epoch <= given.get(session, -1) else start)[session] = epoch
