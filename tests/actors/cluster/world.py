@@ -1,8 +1,8 @@
 """The database, the gateways and their cells as one value, of which there are finitely many.
 
 So that there are, all times are told as ticks to go, and an epoch by its *lag*: how far it is behind the one
-in its session's row; from `LAG` on it is just old. A machine whose gateway registers anew gets another id, and
-what is left of earlier ones counts as one. An id is a number: twice the machine's, and one more for the earlier.
+in its session's row; from `LAG` on it is just old. A machine whose gateway registers anew gets another id,
+and what is left of earlier ones counts as one. An id is a number: twice the machine's, plus one if earlier.
 """
 
 from __future__ import annotations
