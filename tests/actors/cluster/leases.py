@@ -1,8 +1,8 @@
 """The leases' protocol: what the database, the gateways and their cells may do next, in every order.
 
 Nobody need ever take a step: a gateway that hangs or is stopped, or is cut off from the database, is one that
-takes none for a while. Statements are carried out at any time after they were sent, or never, and answers
-arrive at any time after that, or never. The cells' timers alone are punctual. Time passes in ticks.
+takes none for a while. Statements are carried out at some time after they were sent, or never, and answers
+arrive at some time after that, or never. The cells' timers alone are punctual. Time passes in ticks.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class Setting:
     """Of gateways, which come back, and of cells."""
     pauses: bool = False
     """Of cells. Those of gateways are in everything."""
+    delays: bool = False
+    """Renewals and registrations are carried out ticks after they were sent: what makes them worth less."""
     stragglers: bool = False
     """Renewals and registrations of ids that were given up since are carried out late."""
     jumps: bool = False
@@ -213,8 +215,9 @@ class Leases:
         if machine.answer != NONE:
             return
         current, earlier = 2 * n, 2 * n + 1
-        for worth in range(1, self.rules.tenure + 1):
-            ago = f"as sent {self.rules.tenure - worth} ticks before"
+        whole = self.rules.tenure
+        for worth in range(1 if self.setting.delays else whole, whole + 1):
+            ago = f"as sent {whole - worth} ticks before"
             asking = world.machine(n, machine.but(answer=worth))
             if machine.tenure == NONE:  # and a row there may be is of a registration whose answer was lost
                 after = world.without_id(n, stops=False, kept=self.setting.hands_over).forget(earlier)

@@ -2,7 +2,7 @@
 
     MODEL_EXAMPLES=500 [MODEL_SEED=N] pytest -s tests/actors/cluster/test_statements.py
 
-walks the model at random so many times (3 without), each step of the database's carried out by the product
+walks the model at random so many times (10 without), each step of the database's carried out by the product
 as well, and prints the seed with which the same walks come again.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections import defaultdict
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -26,9 +25,9 @@ from tests.actors.cluster.leases import Leases, Setting
 from tests.actors.cluster.world import NONE, World
 from tests.storage.gateway import running_writer
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "10"))
 SEED = int(os.environ.get("MODEL_SEED") or random.randrange(2**32))
-STEPS = 150
+STEPS = 200
 SYSTEM = Leases(Setting(sessions=2, hands_over=True, writes=True, crashes=True))
 LEASE = 3600.0
 """Seconds: a row expires when the model says so, by being set."""
@@ -58,12 +57,22 @@ class Database:
         if "gives up its id" in done or "crashes" in done:
             return self._outlived(before, after, n)
         if done.startswith("a tick"):
-            self._expire([id_ for id_, left in enumerate(after.rows) if left == 0 < before.rows[id_]])
+            expired = [id_ for id_, left in enumerate(after.rows) if left == 0 < before.rows[id_]]
+            self._expire(expired)
+            for id_ in expired:
+                assert not await self._renew(id_), "it is too late"
+            if 0 not in after.rows:
+                assert await self.nodes.reap() == []
         elif "is reaped" in done:
             expired = [id_ for id_, left in enumerate(before.rows) if left == 0]
-            assert set(await self.nodes.reap()) == {self.ids.pop(id_) for id_ in expired}
+            assert set(await self.nodes.reap()) == {self.ids[id_] for id_ in expired}
+            living = [id_ for id_, left in enumerate(before.rows) if left > 0]
+            for session, row in enumerate(before.sessions):
+                if row.owner in expired and living:
+                    assert not await self._hand_over(session, row.owner, 0, living[0]), "it is nobody's"
             for id_ in expired:
                 after = after.forget(id_)
+                del self.ids[id_]
         elif "is registered" in done:
             if (outlived := self._outlived(before, before.without_id(n, stops=False), n)) is None:
                 return None
@@ -75,11 +84,7 @@ class Database:
                 n, after.machines[n]
             )
         elif "has its id renewed" in done:
-            assert await self._renew(n)
-        elif "hears that it was too late" in done:
-            if 2 * n not in self.ids:
-                return None
-            assert not await self._renew(n)
+            assert await self._renew(2 * n)
         elif "claims session" in done:
             session = int(str(step[-1]))
             owner = after.sessions[session].owner
@@ -94,15 +99,10 @@ class Database:
         elif "is handed over" in done:
             session = int(str(step[1]))
             owner, to = before.sessions[session].owner, after.sessions[session].owner
+            assert not await self._hand_over(session, owner, 1, to), "that epoch is over"
             assert await self._hand_over(session, owner, 0, to)
+            assert not await self._hand_over(session, owner, 0, owner), "it is another's"
             self.epochs[session] += 1
-        elif "stops session" in done:  # the statement is sent; one that can do nothing does nothing
-            session = int(str(step[2]))
-            lag = before.machines[n].running[session]
-            if before.sessions[session] == after.sessions[session] and 2 * n in self.ids:
-                to = next(id_ for id_, left in enumerate(before.rows) if left > 0 and id_ // 2 != n)
-                sent_before = before.sessions[session].giving >> to & 1
-                assert sent_before or not await self._hand_over(session, 2 * n, lag, to)
         elif "has its write" in done:
             session, lag = before.machines[n].write
             assert ("committed" in done) == await self._write(session, lag)
@@ -119,8 +119,8 @@ class Database:
             self.ids[2 * n + 1] = self.ids.pop(2 * n)
         return after
 
-    async def _renew(self, n: int) -> bool:
-        return await self.nodes.renew(self.ids[2 * n], LEASE, Load(memory=1, memory_total=2))
+    async def _renew(self, id_: int) -> bool:
+        return await self.nodes.renew(self.ids[id_], LEASE, Load(memory=1, memory_total=2))
 
     async def _hand_over(self, session: int, owner: int, lag: int, to: int) -> bool:
         return await self.nodes.hand_over(
@@ -170,8 +170,15 @@ async def test_the_statements_do_what_the_model_says(postgres: Database) -> None
     assert postgres.carried_out > EXAMPLES * STEPS / 4
 
 
+def likelihood(step: Step) -> float:
+    """What ends a tenure is to be rare, so that there is something to hand over and to write."""
+    if "crashes" in step or "does not get the answer" in step:
+        return 0.02
+    return 0.7 if "a tick" in step or "has its cell crash" in step else 1.0
+
+
 async def walk(postgres: Database, rng: random.Random) -> None:
-    """From an empty database on; every kind of step is as likely as another."""
+    """From an empty database on."""
     postgres.rows.execute("TRUNCATE sessions CASCADE")
     postgres.rows.execute("DELETE FROM nodes")
     for session in range(SYSTEM.setting.sessions):
@@ -180,10 +187,8 @@ async def walk(postgres: Database, rng: random.Random) -> None:
     world = SYSTEM.initial
     story: list[str] = []
     for _ in range(STEPS):
-        kinds: dict[str, list[tuple[Step, World]]] = defaultdict(list)
-        for step, after in [*SYSTEM.orderly(world), *SYSTEM.troubles(world)]:
-            kinds[" ".join(word for word in map(str, step) if word.islower())].append((step, after))
-        step, after = rng.choice(kinds[rng.choice(sorted(kinds))])
+        steps = [*SYSTEM.orderly(world), *SYSTEM.troubles(world)]
+        step, after = rng.choices(steps, [likelihood(step) for step, _ in steps])[0]
         story.append(" ".join(map(str, step)))
         try:
             done = await postgres.carry_out(step, world, after)
