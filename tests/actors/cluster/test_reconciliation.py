@@ -5,7 +5,7 @@ from actors.cluster.reconciliation import reconcile
 
 def test_what_is_missing_is_started_and_what_is_not_ours_is_stopped() -> None:
     todo = reconcile({"a": 1, "b": 4}, {"b": 4, "c": 2}, {})
-    assert (todo.start, todo.stop, todo.retake) == ({"a": 1}, {"c"}, {})
+    assert (todo.start, set(todo.stop), todo.retake) == ({"a": 1}, {"c"}, {})
 
 
 def test_what_is_ours_under_another_epoch_is_stopped_before_it_is_started_again() -> None:
