@@ -2,23 +2,39 @@
 
 import logging
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field, frozen
 
 from actors.apikeys import mint
-from actors.errors import SessionExists, SessionNotFound
-from actors.session.messages import Reload
+from actors.errors import SessionError, SessionExists, SessionNotFound, SessionRestarting
+from actors.session.messages import Leave, Reload
 from actors.session.settings import SessionConfig
 from actors.session.stats import AllSessionStats
-from runtime import ChildNotFound, DynamicSupervisor, Ref, StartFailed, State
-from storage.errors import WriteRefused
+from runtime import (
+    ChildNotFound,
+    DynamicSupervisor,
+    NotRunning,
+    Ref,
+    StartFailed,
+    State,
+    SupervisionError,
+)
+from storage.errors import StorageError, WriteRefused
+from storage.fencing import Fence, FencedWriter
 from storage.ids import new_id
 from storage.reads import Reads
 from storage.rows import Desired, Json, Session
 from storage.writes import Delete, Insert, NewEvent, Update
 
 log = logging.getLogger("session")
+
+RETRY_AFTER = 2.0
+"""Seconds until a session that is on its way to another node may be there."""
+_LEAVING = 10.0
+"""Seconds to end a client and store what it had received."""
 
 SESSION_SCOPES = ("read", "send", "control", "settings", "media", "delete")
 
@@ -43,6 +59,10 @@ class Sessions:
     reads: Reads
     config: SessionConfig
     stats: AllSessionStats = field(factory=AllSessionStats)
+    node: Callable[[], str | None] | None = None
+    """Under which this node is registered, where there are many: then only some of the sessions run here."""
+    epochs: dict[str, int] = field(init=False, factory=dict)
+    """Of those that run here, where there are many nodes."""
 
     async def load(self) -> None:
         """Start an actor for every stored session; one that cannot start hinders no other."""
@@ -55,14 +75,40 @@ class Sessions:
                 return
             cursor = page.cursor
 
+    async def take(self, session_id: str, epoch: int) -> None:
+        """Start the actor of a session that has come to this node; its writes count for this epoch alone.
+
+        If it cannot start it is not among `epochs`.
+        """
+        fence = Fence("sessions", session_id, epoch)
+        if await self._start(session_id, writer=FencedWriter(self.writer, fence)):
+            self.epochs[session_id] = epoch
+
+    async def let_go(self, session_id: str, *, moving: bool = False) -> None:
+        """Stop the actor of a session that is no longer this node's.
+
+        With `moving` all that was received is stored before, if that can be done at all.
+        """
+        if moving:
+            try:
+                await self.supervisor.ref(session_id).call(Leave(), timeout=_LEAVING)
+            except (SupervisionError, SessionError, StorageError) as error:
+                log.warning("session_left_late session=%s error=%s", session_id, type(error).__name__)
+        with suppress(ChildNotFound, NotRunning):
+            await self.supervisor.terminate_child(session_id)
+        self.epochs.pop(session_id, None)
+
     async def create(self, new: NewSession) -> tuple[Session, str]:
         """A new session's row, and its API key, which is shown only now. Raises SessionExists."""
+        node = None if self.node is None else self.node()
         row = Session(
             id=new.id or new_id("ses"),
             name=new.name,
             desired=Desired.RUNNING if new.start else Desired.STOPPED,
             settings=new.settings,
             metadata=new.metadata,
+            node=node,
+            epoch=0 if node is None else 1,
         )
         key = mint(name=new.name, session_id=row.id, scopes=SESSION_SCOPES)
         announced = NewEvent("session.status", {"status": row.status, "previous": None, "reason": None})
@@ -73,7 +119,10 @@ class Sessions:
                 raise SessionExists(session_id=row.id) from error
             raise
         await self.writer.call(Insert(key.row))
-        await self._start(row.id)
+        if self.node is None:
+            await self._start(row.id)
+        elif node is not None:
+            await self.take(row.id, row.epoch)
         return row, key.plain
 
     async def update(self, session_id: str, changes: dict[str, Any]) -> Session:
@@ -95,16 +144,17 @@ class Sessions:
         except ChildNotFound:
             raise SessionNotFound(session_id=session_id) from None
         await self.writer.call(Delete(Session, session_id))
+        self.epochs.pop(session_id, None)
         self.stats.forget(session_id)
         self.config.forget_device(session_id)
         shutil.rmtree(self.config.journal(session_id), ignore_errors=True)
 
     def ref(self, session_id: str) -> Ref:
-        """The session's actor. Raises SessionNotFound."""
+        """The session's actor. Raises SessionNotFound; with other nodes about, SessionRestarting."""
         try:
             return self.supervisor.ref(session_id)
         except ChildNotFound:
-            raise SessionNotFound(session_id=session_id) from None
+            raise self._not_here(session_id) from None
 
     async def revive(self, session_id: str) -> bool:
         """Start the session's actor if it does not run: given up, stopped by hand, or never come up.
@@ -116,13 +166,20 @@ class Sessions:
                 return False
             await self.supervisor.restart_child(session_id)
         except ChildNotFound:
-            if await self.reads.session(session_id) is None:
-                raise SessionNotFound(session_id=session_id) from None
+            if self.node is not None or await self.reads.session(session_id) is None:
+                raise self._not_here(session_id) from None
             await self.supervisor.start_child(session_id, session_id)
         return True
 
-    async def _start(self, session_id: str) -> None:
+    def _not_here(self, session_id: str) -> SessionError:
+        if self.node is None:
+            return SessionNotFound(session_id=session_id)
+        return SessionRestarting(session_id=session_id, retry_after=RETRY_AFTER)
+
+    async def _start(self, session_id: str, **more: Any) -> bool:
         try:
-            await self.supervisor.start_child(session_id, session_id)
+            await self.supervisor.start_child(session_id, session_id, **more)
         except StartFailed as error:
             log.error("session_not_started session=%s error=%s", session_id, type(error.__cause__).__name__)  # noqa: TRY400
+            return False
+        return True

@@ -5,10 +5,11 @@ import random
 from typing import Any, Protocol
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
+from actors.cluster.leash import Leash
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
-from actors.whatsapp.control import Start
+from actors.whatsapp.control import Start, encode_until
 from actors.whatsapp.decode import decode
 from actors.whatsapp.errors import CellDied, CellError
 from actors.whatsapp.frames import FrameType
@@ -40,6 +41,7 @@ class Pool(Protocol):
 
     rng: random.Random
     stats: CellStats
+    leash: Leash | None
 
     def joined(self, cell: "Cell") -> None: ...
 
@@ -161,7 +163,7 @@ class Cell(Actor):
             asked = trio.current_time()
             with trio.move_on_after(config.ping_timeout) as patience:
                 try:
-                    await self._process.ask(FrameType.PING)
+                    await self._process.ask(FrameType.PING, payload=encode_until(self._until()))
                 except CellDied:
                     return
             if patience.cancelled_caught:
@@ -175,6 +177,9 @@ class Cell(Actor):
                 self._process.kill(f"it took {memory} MB, twice its limit")
             elif memory > config.memory_limit_mb:
                 self.retire(f"it took {memory} MB")
+
+    def _until(self) -> float | None:
+        return None if self._pool.leash is None else self._pool.leash.until
 
     # --- clients -------------------------------------------------------------------------------------------
 
@@ -190,7 +195,8 @@ class Cell(Actor):
         Raises CellErrors, and the place is free again then; so it is when this is cancelled.
         """
         try:
-            await self._process.ask(FrameType.START, client.number, request.encode())
+            whole = evolve(request, until=self._until())
+            await self._process.ask(FrameType.START, client.number, whole.encode())
         except CellError:
             self._forget(client.number)
             raise
@@ -226,6 +232,10 @@ class Cell(Actor):
         finally:
             attached.pumping.cancel(reason="the client was stopped")
             self._forget(client)
+
+    def kill(self, reason: str) -> None:
+        """End the process at once."""
+        self._process.kill(reason)
 
     def retire(self, reason: str) -> None:
         """Hand the sessions over, one by one, and end."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trio
 
+from actors.cluster.leash import Leash
 from actors.whatsapp.client import Client
 from actors.whatsapp.control import Start
 from actors.whatsapp.devices import device_in, device_props, store_name
@@ -43,9 +44,12 @@ class CellPool:
         *,
         rng: random.Random | None = None,
         stats: CellStats | None = None,
+        leash: Leash | None = None,
     ) -> None:
+        """With a `leash` no client outlives the lease of this node."""
         self.rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self.stats = stats or CellStats()
+        self.leash = leash
         self._config = config
         self._supervisor = supervisor
         self._cells: dict[str, Cell] = {}
@@ -90,6 +94,8 @@ class CellPool:
         """
         if (last := self._sessions.get(session_id)) is not None:
             await last.stop()
+        if self.leash is not None and not self.leash.may_start():
+            raise StartRefused("this node's lease is over")
         if jid is not None and await trio.to_thread.run_sync(device_in, device_store) is None:
             raise DeviceMissing(f"the keys of {jid} are not in the device store any more")
         device_store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,6 +114,11 @@ class CellPool:
         if cell.shared and self._spares() < self._config.spare:
             cell.nursery.start_soon(self._refill)
         return client
+
+    def kill_all(self, reason: str) -> None:
+        """End all cells at once."""
+        for cell in self.cells:
+            cell.kill(reason)
 
     def acknowledge(self, session_id: str, seq: int) -> None:
         """A session's records up to `seq` are stored; its journal may forget them. Never blocks."""

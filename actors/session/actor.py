@@ -14,7 +14,7 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never
@@ -85,10 +85,17 @@ log = logging.getLogger("session")
 
 @frozen
 class _Fed:
-    """An input for the state machine from the actor's own tasks; `reply` is answered once it took effect."""
+    """An input for the state machine from the actor's own tasks; `tell` is called once it took effect."""
 
     event: state.Input
-    reply: Reply | None = None
+    tell: Callable[[], object] | None = None
+
+
+@frozen
+class _Handled:
+    """Sets an event once everything that came before it was handled."""
+
+    event: trio.Event
 
 
 _SETTLING = 2.0  # seconds that a receipt waits for messages in the air
@@ -201,14 +208,16 @@ class SessionActor(Actor):
                 await self._advance(state.LoggedOutRemotely(reason))
             case AttachFailed(reason=reason):
                 await self._advance(state.ClientEnded(reason))
-            case _Fed(event=event, reply=reply):
-                await self._advance(event, reply)
+            case _Fed(event=event, tell=tell):
+                await self._advance(event, tell)
+            case _Handled(event=event):
+                event.set()
             case _:
                 return await self._asked(message)
         return None
 
-    async def _advance(self, event: state.Input, reply: Reply | None = None) -> None:
-        """Feed the machine, carry its effects out, store and announce a new state; then answer `reply`."""
+    async def _advance(self, event: state.Input, tell: Callable[[], object] | None = None) -> None:
+        """Feed the machine, carry its effects out, store and announce a new state; then call `tell`."""
         before = self._machine
         self._machine, effects = state.advance(before, event, trio.current_time(), self._config.policy)
         for effect in effects:
@@ -232,8 +241,8 @@ class SessionActor(Actor):
                     self._keeper.do(ForgetKeys())
                 case _:
                     assert_never(effect)
-        if reply is not None:
-            self._keeper.do(Answer(reply))
+        if tell is not None:
+            self._keeper.do(Answer(tell))
         if self._machine.due != before.due:
             self._due_changed.set()
         await self._record(before)
@@ -283,7 +292,9 @@ class SessionActor(Actor):
                     raise AlreadyRunning(session_id=self.session_id)
                 await self._advance(state.StartAsked())
             case ask.Stop():
-                await self._advance(state.StopAsked(), self.defer())
+                await self._advance(state.StopAsked(), partial(self.defer().send, None))
+            case ask.Leave():
+                self.nursery.start_soon(self._answer_when, self._leave(), self.defer())
             case ask.RestartClient():
                 await self._advance(state.RestartAsked())
             case ask.Logout():
@@ -400,7 +411,7 @@ class SessionActor(Actor):
                 await client.logout(timeout=self._config.probe_timeout)
             except CellError as error:
                 log.warning("logout_not_confirmed session=%s error=%s", self.session_id, type(error).__name__)
-        await self.ref.cast(_Fed(state.LogoutAsked(), reply))
+        await self.ref.cast(_Fed(state.LogoutAsked(), partial(reply.send, None)))
 
     def _request_code(self) -> None:
         """WhatsApp gives a pairing code only to a client that was shown its first QR code."""
@@ -549,6 +560,18 @@ class SessionActor(Actor):
             await client.mark_read([event.id], chat=event.chat, sender=event.sender)
         except CellError as error:
             log.warning("not_marked_read session=%s error=%s", self.session_id, type(error).__name__)
+
+    async def _leave(self) -> None:
+        """End the client after what is in hand, take what it had received, and see all of it stored."""
+        detached, handled = trio.Event(), trio.Event()
+        with trio.move_on_after(_SETTLING):
+            await self._sending.settled()
+        await self.ref.cast(_Fed(state.LeaveAsked(), detached.set))
+        await detached.wait()
+        await self.ref.cast(_Handled(handled))
+        await handled.wait()
+        await self._release()
+        await self._writer.call(Append(self.session_id), timeout=math.inf)
 
     # --- time ----------------------------------------------------------------------------------------------
 

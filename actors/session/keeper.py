@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from typing import assert_never
 
 import trio
@@ -13,7 +14,7 @@ from actors.session.settings import SessionConfig
 from actors.session.stats import SessionStats
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import CellError, DeviceMissing
-from runtime import Ref, Reply
+from runtime import Ref
 
 log = logging.getLogger("session")
 
@@ -42,9 +43,9 @@ class ForgetKeys:
 
 @frozen
 class Answer:
-    """Answer None to whoever waits for all steps before."""
+    """Tell whoever waits for all steps before."""
 
-    reply: Reply
+    tell: Callable[[], object]
 
 
 KeeperStep = AttachClient | DetachClient | ForgetKeys | Answer
@@ -107,8 +108,8 @@ class Keeper:
                     await self.detach()
                 case ForgetKeys():
                     self.config.forget_device(self.session_id)
-                case Answer(reply=reply):
-                    reply.send(None)
+                case Answer(tell=tell):
+                    tell()
                 case _:
                     assert_never(step)
 

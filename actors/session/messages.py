@@ -25,6 +25,11 @@ class Stop:
 
 
 @frozen
+class Leave:
+    """Disconnect cleanly, to go on elsewhere. Answers None once all that was received is stored."""
+
+
+@frozen
 class RestartClient:
     """Disconnect cleanly and connect again, with the stored device if any. Answers None at once."""
 
@@ -202,7 +207,8 @@ class MarkRead:
 
 
 SessionRequest = (
-    Start
+    Leave
+    | Start
     | Stop
     | RestartClient
     | Logout

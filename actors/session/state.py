@@ -83,6 +83,11 @@ class StopAsked:
 
 
 @frozen
+class LeaveAsked:
+    """The session goes on elsewhere: what is wanted of it stays as it is."""
+
+
+@frozen
 class RestartAsked:
     """The user wants a new client."""
 
@@ -152,6 +157,7 @@ Input = (
     Begin
     | StartAsked
     | StopAsked
+    | LeaveAsked
     | RestartAsked
     | LogoutAsked
     | CodeShown
@@ -205,6 +211,11 @@ def advance(machine: Machine, event: Input, now: float, policy: Policy) -> Step:
             return _attach(evolve(m, desired=Desired.RUNNING, failures=0, rounds=0, error=None), now, policy)
         case StopAsked():
             return _ended(evolve(m, desired=Desired.STOPPED, error=None), SessionState.STOPPED)
+        case LeaveAsked():
+            if m.state not in RUNNING_STATES:
+                return m, ()
+            state = SessionState.RECONNECTING if m.paired else SessionState.STARTING
+            return _ended(evolve(m, error="moving to another node"), state)
         case RestartAsked():
             away, effects = _ended(m, SessionState.STARTING)
             back, more = _attach(

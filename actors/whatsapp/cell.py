@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from attrs import asdict, frozen
 from actors.parentage import die_with_parent
 
 from .binding import BadCall, Library
-from .control import BadRequest, Refusal, Start, decode_call
+from .control import BadRequest, Refusal, Start, decode_call, decode_until
 from .forwarder import Forwarder
 from .frames import Frame, FrameError, FrameReader, FrameType
 from .hosted import Hosted, NotRunning
@@ -105,6 +106,7 @@ class Cell:
     def _take(self, frame: Frame) -> None:
         match frame.type:
             case FrameType.PING:
+                _live_until(decode_until(frame.payload))
                 self._send(Frame(FrameType.OK, number=frame.number))
             case FrameType.STATS:
                 self._answer(frame, self._stats)
@@ -143,6 +145,7 @@ class Cell:
 
     def _start(self, frame: Frame) -> bytes:
         request = Start.decode(frame.payload)
+        _live_until(request.until)
         try:
             journal = Journal.open(Path(request.journal), request.after, request.seen)
         except JournalBusy as busy:
@@ -211,6 +214,15 @@ def main() -> NoReturn:
         Path("/proc/self/oom_score_adj").write_text("500")
     os.umask(0o077)  # keys and messages are for this user alone
     _end(lambda: Cell(arguments).run())
+
+
+def _live_until(moment: float | None) -> None:
+    """Have the kernel end this process then: it does, whatever runs or hangs in here.
+
+    A process that is stopped meanwhile (SIGSTOP) ends as soon as it would go on, before it does anything.
+    """
+    if moment is not None:
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, moment - time.monotonic()))
 
 
 def _end(work: Callable[[], None]) -> NoReturn:

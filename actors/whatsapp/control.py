@@ -10,10 +10,20 @@ from enum import IntEnum
 
 from attrs import asdict, frozen
 
-__all__ = ["Argument", "BadRequest", "Refusal", "Start", "decode_call", "encode_call"]
+__all__ = [
+    "Argument",
+    "BadRequest",
+    "Refusal",
+    "Start",
+    "decode_call",
+    "decode_until",
+    "encode_call",
+    "encode_until",
+]
 
 Argument = bytes | str | bool | int | float
 ITEM = struct.Struct("!cI")
+_MOMENT = struct.Struct("!d")
 
 
 class BadRequest(Exception):
@@ -51,6 +61,8 @@ class Start:
     proxy: str | None
     paired: bool
     """Whether the store must hold a device: then a QR code means that it was lost."""
+    until: float | None = None
+    """As what a ping carries."""
 
     def encode(self) -> bytes:
         return json.dumps({**asdict(self), "device_props": self.device_props.hex()}).encode()
@@ -63,6 +75,16 @@ class Start:
             return cls(**{**values, "device_props": bytes.fromhex(values["device_props"])})
         except (TypeError, ValueError, KeyError) as error:
             raise BadRequest(f"no start request: {error!r}") from None
+
+
+def encode_until(until: float | None) -> bytes:
+    """A PING frame's payload: when the cell is to end, by CLOCK_MONOTONIC, unless it is told a later time."""
+    return b"" if until is None else _MOMENT.pack(until)
+
+
+def decode_until(payload: bytes) -> float | None:
+    """Until when a ping lets the cell live; None: for ever."""
+    return float(_MOMENT.unpack(payload)[0]) if payload else None
 
 
 def encode_call(function: str, arguments: Sequence[Argument]) -> bytes:
