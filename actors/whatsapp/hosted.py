@@ -110,6 +110,8 @@ class Hosted:
             self._request.device_props,
             None if self._request.proxy is None else self._request.proxy.encode(),
             Callbacks(self._on_qr, self._on_pairing, self._on_event, self._on_log),
+            device=self._request.device,
+            new=self._request.new,
         )
         with self._state:
             self._taking = False
