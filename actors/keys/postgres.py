@@ -30,6 +30,10 @@ AT_ONCE = 4
 UPGRADE = 7_253_117_930_242_114_087
 """The advisory lock under which the library's tables are made and upgraded."""
 
+IDLE = 5
+"""Seconds after which the server ends an idle connection of the library's, where no pooler is in between: by
+itself the library keeps two for each client for ever, and those of ended clients too."""
+
 UPGRADE_WAIT = 0.1
 """Seconds between two looks whether another node still makes the tables."""
 
@@ -52,7 +56,7 @@ class PostgresDevices:
     _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(AT_ONCE), init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._url = library_url(self.dsn, name=self.name)
+        self._url = library_url(self.dsn, name=self.name)  # again in `prepare`: a bad one is told at once
 
     async def place(self, session_id: str, jid: str | None) -> Place:  # noqa: ARG002 - rows go by the device
         """As `DeviceStore`. The first call has the library make its tables."""
@@ -94,6 +98,7 @@ class PostgresDevices:
                 async with self._connection() as connection, connection.transaction():
                     held = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (UPGRADE,))
                     if await held.fetchone() == (True,):
+                        self._url = library_url(self.dsn, name=self.name, idle=await _idle(connection))
                         await make_tables([self._url])
                         self._ready = True
                         return
@@ -127,3 +132,9 @@ class PostgresDevices:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 # Without its text, which may name what the connection string holds.
                 raise DatabaseUnavailable(type(error).__name__) from None
+
+
+async def _idle(connection: TrioConnection) -> int | None:
+    """How long connections may be idle: None behind a pooler, whose process ids are not the server's."""
+    answer = await connection.execute("SELECT pg_backend_pid()")
+    return IDLE if await answer.fetchone() == (connection.info.backend_pid,) else None

@@ -1,5 +1,6 @@
 """One client inside a cell: its thread, its journal, and the order in which it may be called and stopped."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,16 @@ FIRST_SIGN = 1.0  # seconds that other starts and stops wait for a start's first
 QUIET = 0.025  # seconds without a callback after which a disconnected client has delivered all
 IN_FLIGHT = 0.5  # seconds for calls under way to end before a stop
 DRAIN = 1.0  # seconds for a disconnected client to fall quiet
+CLOSED = 1.0  # seconds for the link to close before what could not be decrypted is acknowledged
 RETURN = 0.25  # seconds for the library's loop to return; it never does while a client waits to be paired
+
+# A message that could not be decrypted because its keys could not be read or written: by PostgreSQL's driver,
+# what the network says of it, or SQLite.
+_STORE_FAILED = re.compile(
+    r"Error decrypting message .*(\bpq: |\bsql: |driver: bad connection|\bdial (tcp|unix)|\bEOF\b|i/o timeout"
+    r"|connection re(set|fused)|broken pipe|database (is locked|or disk is full)|disk I/O error"
+    r"|readonly database|unable to open database)"
+)
 
 
 class NotRunning(Exception):
@@ -52,6 +62,7 @@ class Hosted:
         self._taking = False
         self._stopping = False
         self._full = False
+        self._astray = threading.Lock()  # held from the first failure of the store on
         self._last = time.monotonic()
         self._first = threading.Event()
         self._returned = threading.Event()
@@ -144,6 +155,20 @@ class Hosted:
         else:
             # What fails because the link is being closed on purpose is no warning.
             self._log("DEBUG" if self._stopping else level, self._request.session, f"{module}: {message}")
+            if not self._stopping and _STORE_FAILED.match(message):
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Close the link because the store fails.
+
+        The library is about to acknowledge what it could not decrypt, and asks for it again a few times only.
+        Before this returns, it has no link for that: WhatsApp keeps the message.
+        """
+        closing = threading.Thread(target=self._disconnect, daemon=True)
+        closing.start()
+        closing.join(CLOSED)
+        if self._astray.acquire(blocking=False):
+            self._keep(LOOP_ENDED, b"the store of the device's keys failed")
 
     def _came_up(self) -> None:
         if not self._first.is_set():
