@@ -3,5 +3,15 @@
 from .files import FileDevices
 from .postgres import PostgresDevices
 from .store import DeviceStore, Place
+from .tables import TablesError, open_stores
+from .url import BadConnectionString
 
-__all__ = ["DeviceStore", "FileDevices", "Place", "PostgresDevices"]
+__all__ = [
+    "BadConnectionString",
+    "DeviceStore",
+    "FileDevices",
+    "Place",
+    "PostgresDevices",
+    "TablesError",
+    "open_stores",
+]

@@ -17,7 +17,7 @@ from storage.connection import TrioConnection
 from storage.errors import DatabaseUnavailable
 
 from .store import Place
-from .tables import TablesError, make_tables
+from .tables import TablesError, open_stores
 from .url import library_url
 
 __all__ = ["PostgresDevices"]
@@ -99,7 +99,9 @@ class PostgresDevices:
                     held = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (UPGRADE,))
                     if await held.fetchone() == (True,):
                         self._url = library_url(self.dsn, name=self.name, idle=await _idle(connection))
-                        await make_tables([self._url])
+                        (refusal,) = await open_stores([self._url])
+                        if refusal:
+                            raise TablesError(refusal)
                         self._ready = True
                         return
                 await trio.sleep(UPGRADE_WAIT)

@@ -13,24 +13,24 @@ import trio
 
 from actors.whatsapp.launch import ROOT, SYSTEM
 
-__all__ = ["TablesError", "make_tables"]
+__all__ = ["TablesError", "open_stores"]
 
 TIMEOUT = 60.0
-"""Seconds for all of them; it takes 0.3."""
+"""Seconds for the process to start, and as many for each store; it takes 0.3 in all."""
 
 
 class TablesError(Exception):
-    """The library could not open a store; the text is its own."""
+    """The library could not open the stores."""
 
 
-async def make_tables(stores: Sequence[str]) -> None:
+async def open_stores(stores: Sequence[str]) -> list[str]:
     """Have the library make its tables in these stores, or bring them to what it needs.
 
-    Cancelled, the process is ended. Raises TablesError.
+    Gives its word on each: empty, or what went wrong. Cancelled, the process is ended. Raises TablesError.
     """
     asked = "".join(f"{json.dumps(each)}\n" for each in stores).encode()
     environment = {name: os.environ[name] for name in SYSTEM if name in os.environ}
-    with trio.move_on_after(TIMEOUT):
+    with trio.move_on_after(TIMEOUT * (1 + len(stores))):
         done = await trio.run_process(
             [sys.executable, "-m", "actors.keys"],
             stdin=asked,
@@ -42,7 +42,5 @@ async def make_tables(stores: Sequence[str]) -> None:
         answers = done.stdout.decode(errors="replace").split("\n")[:-1]
         if done.returncode != 0 or len(answers) != len(stores):
             raise TablesError(f"the client library ended with {done.returncode}")
-        if refused := next((answer for answer in answers if answer), None):
-            raise TablesError(refused)
-        return
+        return answers
     raise TablesError("the client library did not answer in time")
