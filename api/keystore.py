@@ -1,6 +1,6 @@
 """Moves devices from a data directory's files into the PostgreSQL that many gateways share.
 
-Each device goes whole, in one transaction, and then its file goes to `devices.imported`, where no gateway looks.
+Each device goes whole, in one transaction; then its file goes to `devices.imported`, where no gateway looks.
 What is there already is compared, never overwritten.
 """
 

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from .binding import Callbacks, Library, log_entry
 from .control import Argument, Start
@@ -11,7 +12,7 @@ from .journal import Journal
 from .kinds import JOURNAL_FULL, LOOP_ENDED, OLD_COUNTER, PAIRING_STATUS, QR_CODE
 from .mapgate import MapGate
 
-__all__ = ["Hosted", "NotRunning"]
+__all__ = ["STORE_FAILED", "Hosted", "NotRunning"]
 
 REGISTERED = 0.1  # seconds by which a starting client has written the library's maps, login or not
 FIRST_SIGN = 1.0  # seconds that other starts and stops wait for a start's first callback
@@ -21,12 +22,17 @@ DRAIN = 1.0  # seconds for a disconnected client to fall quiet
 CLOSED = 1.0  # seconds for the link to close before what could not be decrypted is acknowledged
 RETURN = 0.25  # seconds for the library's loop to return; it never does while a client waits to be paired
 
-# A message that could not be decrypted because its keys could not be read or written: by PostgreSQL's driver,
-# what the network says of it, or SQLite.
-_STORE_FAILED = re.compile(
-    r"Error decrypting message .*(\bpq: |\bsql: |driver: bad connection|\bdial (tcp|unix)|\bEOF\b|i/o timeout"
-    r"|connection re(set|fused)|broken pipe|database (is locked|or disk is full)|disk I/O error"
-    r"|readonly database|unable to open database)"
+# A message that could not be decrypted because its keys could not be read or written: in the words of
+# PostgreSQL's driver, of the network on the way there, or of SQLite. Only the end of the line counts, for the
+# message's id is the sender's choice; and not what the database finds wrong with the values (classes 22 and
+# 23), which come from there too: such a message would be fetched for ever.
+STORE_FAILED: Final = re.compile(
+    r"Error decrypting message .*"
+    r"( pq: .*\((?!22|23)[0-9A-Z]{5}\)|: driver: bad connection"
+    r"|: (connection refused|connection reset by peer|broken pipe|i/o timeout|no such host|no route to host"
+    r"|network is unreachable|no such file or directory)|database is locked|database or disk is full"
+    r"|disk I/O error|readonly database|unable to open database file)",
+    re.DOTALL,
 )
 
 
@@ -155,7 +161,7 @@ class Hosted:
         else:
             # What fails because the link is being closed on purpose is no warning.
             self._log("DEBUG" if self._stopping else level, self._request.session, f"{module}: {message}")
-            if not self._stopping and _STORE_FAILED.match(message):
+            if not self._stopping and STORE_FAILED.fullmatch(message):
                 self._give_up()
 
     def _give_up(self) -> None:
