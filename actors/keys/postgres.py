@@ -131,7 +131,7 @@ class PostgresDevices:
                     yield connection
                 finally:
                     connection.close_now()
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except psycopg.Error as error:
                 # Without its text, which may name what the connection string holds.
                 raise DatabaseUnavailable(type(error).__name__) from None
 
