@@ -137,16 +137,19 @@ class Sessions:
     async def delete(self, session_id: str) -> None:
         """Stop the session and remove all of it here; its device stays linked on the phone until a logout.
 
-        Raises SessionNotFound.
+        Raises SessionNotFound, DatabaseUnavailable.
         """
+        row = await self.reads.session(session_id)
         try:
             await self.supervisor.terminate_child(session_id)
         except ChildNotFound:
-            raise SessionNotFound(session_id=session_id) from None
+            if row is None:
+                raise SessionNotFound(session_id=session_id) from None
+        # Before the row, which names the device: whoever is refused can try again.
+        await self.config.devices.forget(session_id, None if row is None else row.jid)
         await self.writer.call(Delete(Session, session_id))
         self.epochs.pop(session_id, None)
         self.stats.forget(session_id)
-        self.config.forget_device(session_id)
         shutil.rmtree(self.config.journal(session_id), ignore_errors=True)
 
     def ref(self, session_id: str) -> Ref:

@@ -98,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument(
         "--data", type=Path, default=data_home(), metavar="DIR", help="where they are (default: %(default)s)"
     )
+    keys = command("keys", None, "the sessions' devices in a PostgreSQL that many gateways share")
+    moving = keys.add_subparsers(title="commands", metavar="COMMAND", required=True).add_parser(
+        "import",
+        help="move the devices of a data directory there, whose gateway has stopped",
+        description="Move the devices of a data directory there. Its gateway must have stopped; the files are"
+        " kept in devices.imported.",
+    )
+    moving.set_defaults(run=_keys_import)
+    _serving(moving, data_home())
     command("demo", _demo, "show in a minute what it does, on loopback alone")
     command("loopback", None, "run the loopback network by itself; options go to it: --data DIR")
     command("test", None, "run the tests, some side by side; options go to pytest: -n 0 runs them one by one")
@@ -243,6 +252,24 @@ def _backup(options: argparse.Namespace) -> int:
         raise Failure(error) from None
     print(f"terzetto: {count} devices", file=sys.stderr)
     return 0
+
+
+def _keys_import(options: argparse.Namespace) -> int:
+    from api import keystore
+
+    dsn = os.environ.get("TERZETTO_KEYS_DSN") or _configuration(options).storage.dsn
+    if not dsn:
+        raise UsageError("keys import: no PostgreSQL is configured that could take them")
+    refused = False
+    try:
+        for each in keystore.import_devices(dsn, options.data):
+            print(f"{each.session}: {each.outcome}{each.detail and f' ({each.detail})'}", flush=True)
+            refused |= each.outcome == "refused"
+    except BrokenPipeError:
+        raise
+    except (keystore.KeystoreError, OSError) as error:
+        raise Failure(error) from None
+    return int(refused)
 
 
 def _demo(_: argparse.Namespace) -> int:

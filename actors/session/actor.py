@@ -238,7 +238,7 @@ class SessionActor(Actor):
                 case state.Detach():
                     self._keeper.do(DetachClient())
                 case state.ForgetDevice():
-                    self._keeper.do(ForgetKeys())
+                    self._keeper.do(ForgetKeys(self._row.jid))
                 case _:
                     assert_never(effect)
         if tell is not None:

@@ -15,6 +15,7 @@ from actors.session.stats import SessionStats
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import CellError, DeviceMissing
 from runtime import Ref
+from storage.errors import DatabaseUnavailable
 
 log = logging.getLogger("session")
 
@@ -38,7 +39,9 @@ class DetachClient:
 
 @frozen
 class ForgetKeys:
-    """Delete the device's keys from the disk."""
+    """Delete the device's keys."""
+
+    jid: str | None  # None: none was paired
 
 
 @frozen
@@ -106,8 +109,8 @@ class Keeper:
                     await self._attach(step)
                 case DetachClient():
                     await self.detach()
-                case ForgetKeys():
-                    self.config.forget_device(self.session_id)
+                case ForgetKeys(jid=jid):
+                    await self._forget(jid)
                 case Answer(tell=tell):
                     tell()
                 case _:
@@ -119,6 +122,13 @@ class Keeper:
         if client is not None:
             await client.stop()
 
+    async def _forget(self, jid: str | None) -> None:
+        try:
+            await self.config.devices.forget(self.session_id, jid)
+        except DatabaseUnavailable:
+            # WhatsApp takes them no more. Waiting on would keep the session from being paired anew.
+            log.error("keys_not_deleted session=%s", self.session_id)  # noqa: TRY400
+
     async def _attach(self, step: AttachClient) -> None:
         self.attached_at = time.time()
         self.attached += 1
@@ -128,7 +138,7 @@ class Keeper:
                 self.client = await self.pool.attach(
                     self.session_id,
                     self.session,
-                    device_store=self.config.device_store(self.session_id),
+                    device_store=self.config.devices,
                     jid=step.jid,
                     after=step.after,
                     seen=step.seen,
