@@ -4,6 +4,7 @@ import logging
 import shutil
 from typing import Any
 
+import trio
 from attrs import define, field, frozen
 
 from actors.apikeys import mint
@@ -20,6 +21,7 @@ from storage.writes import Delete, Insert, NewEvent, Update
 
 log = logging.getLogger("session")
 
+LOADING = 8  # sessions that read their rows at once, when all are loaded
 SESSION_SCOPES = ("read", "send", "control", "settings", "media", "delete")
 
 
@@ -45,12 +47,19 @@ class Sessions:
     stats: AllSessionStats = field(factory=AllSessionStats)
 
     async def load(self) -> None:
-        """Start an actor for every stored session; one that cannot start hinders no other."""
+        """Start an actor for every stored session, some at once; one that cannot start hinders no other."""
+        limit = trio.CapacityLimiter(LOADING)
+
+        async def start(session_id: str) -> None:
+            async with limit:
+                await self._start(session_id)
+
         cursor: str | None = None
         while True:
             page = await self.reads.sessions(cursor=cursor, limit=500)
-            for row in page.items:
-                await self._start(row.id)
+            async with trio.open_nursery() as nursery:
+                for row in page.items:
+                    nursery.start_soon(start, row.id)
             if page.cursor is None:
                 return
             cursor = page.cursor

@@ -22,6 +22,7 @@ log = logging.getLogger("session")
 class AttachClient:
     """Start a client in a cell."""
 
+    at: float  # in trio's time, not before
     jid: str | None  # the paired device; None: it is to be paired
     after: int  # a journal record up to which all are stored
     seen: int  # the last one that was taken over
@@ -80,7 +81,7 @@ class Keeper:
         self._put, self._take = trio.open_memory_channel[KeeperStep](math.inf)
 
     def do(self, step: KeeperStep) -> None:
-        """Queue a step. Detaching gives up on a client that is still being started."""
+        """Queue a step. Detaching gives up on a client that waits for its turn or is still being started."""
         if isinstance(step, DetachClient) and self._starting is not None:
             self._starting.cancel()
         self._put.send_nowait(step)
@@ -119,11 +120,12 @@ class Keeper:
             await client.stop()
 
     async def _attach(self, step: AttachClient) -> None:
-        self.attached_at = time.time()
-        self.attached += 1
-        self.stats.clients += 1
         try:
             with trio.CancelScope() as self._starting:
+                await trio.sleep_until(step.at)
+                self.attached_at = time.time()
+                self.attached += 1
+                self.stats.clients += 1
                 self.client = await self.pool.attach(
                     self.session_id,
                     self.session,
