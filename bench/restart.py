@@ -3,9 +3,9 @@
     python -m bench.restart [--sessions N] [--rounds N]
 
 The sessions are paired once. Then, in turn: the gateway is killed and started again on its data; it is
-killed, and bare processes resume the very same devices, as many in each as a cell hosts. The network tells what
-was tried and when each was let in. It starts all it needs on 127.0.0.1 and leaves nothing behind; 500 sessions
-take five minutes to be paired.
+killed, and bare processes resume the very same devices, as many in each as a cell hosts. The network tells
+what was tried and when each was let in. It starts all it needs on 127.0.0.1 and leaves nothing behind. To
+pair 500 sessions takes about five minutes.
 """
 
 import argparse
