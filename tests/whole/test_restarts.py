@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -46,7 +47,7 @@ async def test_after_a_kill_all_sessions_are_back_with_one_attempt_each(wa: Netw
         for session in sessions:
             await wa.write(CUSTOMER, session.phone, "are you there?")
         for session in sessions:
-            await until(lambda session=session: _has(gw, session, ["are you there?"]), "it is stored")
+            await until(partial(_has, gw, session, ["are you there?"]), "it is stored")
 
 
 async def test_what_comes_while_a_session_is_away_is_delivered_when_it_returns(
