@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import trio
 from attrs import define, field, frozen
 
 from actors.apikeys import mint
@@ -35,6 +36,7 @@ RETRY_AFTER = 2.0
 """Seconds until a session that is on its way to another node may be there."""
 _LEAVING = 10.0
 """Seconds to end a client and store what it had received."""
+LOADING = 8  # sessions that read their rows at once, when all are loaded
 
 SESSION_SCOPES = ("read", "send", "control", "settings", "media", "delete")
 
@@ -65,12 +67,19 @@ class Sessions:
     """Of those that run here, where there are many nodes."""
 
     async def load(self) -> None:
-        """Start an actor for every stored session; one that cannot start hinders no other."""
+        """Start an actor for every stored session, some at once; one that cannot start hinders no other."""
+        limit = trio.CapacityLimiter(LOADING)
+
+        async def start(session_id: str) -> None:
+            async with limit:
+                await self._start(session_id)
+
         cursor: str | None = None
         while True:
             page = await self.reads.sessions(cursor=cursor, limit=500)
-            for row in page.items:
-                await self._start(row.id)
+            async with trio.open_nursery() as nursery:
+                for row in page.items:
+                    nursery.start_soon(start, row.id)
             if page.cursor is None:
                 return
             cursor = page.cursor

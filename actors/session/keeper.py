@@ -24,6 +24,7 @@ log = logging.getLogger("session")
 class AttachClient:
     """Start a client in a cell."""
 
+    at: float  # in trio's time, not before
     jid: str | None  # the paired device; None: it is to be paired
     after: int  # a journal record up to which all are stored
     seen: int  # the last one that was taken over
@@ -84,7 +85,7 @@ class Keeper:
         self._put, self._take = trio.open_memory_channel[KeeperStep](math.inf)
 
     def do(self, step: KeeperStep) -> None:
-        """Queue a step. Detaching gives up on a client that is still being started."""
+        """Queue a step. Detaching gives up on a client that waits for its turn or is still being started."""
         if isinstance(step, DetachClient) and self._starting is not None:
             self._starting.cancel()
         self._put.send_nowait(step)
@@ -130,11 +131,12 @@ class Keeper:
             log.error("keys_not_deleted session=%s", self.session_id)  # noqa: TRY400
 
     async def _attach(self, step: AttachClient) -> None:
-        self.attached_at = time.time()
-        self.attached += 1
-        self.stats.clients += 1
         try:
             with trio.CancelScope() as self._starting:
+                await trio.sleep_until(step.at)
+                self.attached_at = time.time()
+                self.attached += 1
+                self.stats.clients += 1
                 self.client = await self.pool.attach(
                     self.session_id,
                     self.session,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from attrs import asdict
 from quart import Blueprint, request
 
 from loopback.control.asked import body, invalid, phone_of
@@ -71,4 +72,19 @@ def routes(network: Network) -> Blueprint:
         phones = list(network.phones.values()) if number is None else [phone_of(network, number)]
         return {"devices": [shown for phone in phones for shown in deliveries_shown(network, phone)]}
 
+    @at.get("/attempts")
+    async def attempts() -> Any:
+        since = _since(request.args.get("since", "0"))
+        return {
+            "connections": [at for at in network.attempts.connections if at >= since],
+            "logins": [asdict(login) for login in network.attempts.logins if login.at >= since],
+        }
+
     return at
+
+
+def _since(given: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise invalid("since", "must be Unix seconds") from None
