@@ -207,7 +207,7 @@ def test_sessions_go_straight_to_postgresql_and_keys_through_pgbouncer(nodes: Js
     assert bouncer["databases"]["terzetto"].split()[0] == "host=postgres"
     assert services["pgbouncer"]["networks"] == ["inside"]
     (most,) = (int(each.partition("=")[2]) for each in services["postgres"]["command"] if "=" in each)
-    assert int(settings["default_pool_size"]) + 2 * 18 < most
+    assert int(settings["default_pool_size"]) + 2 * 15 < most
     assert services["pgbouncer"]["ulimits"]["nofile"] > int(settings["max_client_conn"])
 
 
