@@ -1,4 +1,5 @@
 -- Gateways that share this database: which there are, and which of them has what.
+-- compatible with programs from 0014
 
 -- A node registers anew, under another id, at each start and whenever it was too late to renew: an id that is gone
 -- never comes back. What it holds it holds until expires_at, by this server's clock; whoever finds that past
