@@ -83,7 +83,7 @@ class Start:
 
 
 def encode_until(until: float | None) -> bytes:
-    """A PING frame's payload: when the cell is to end, by CLOCK_MONOTONIC, unless it is told a later time."""
+    """A PING frame's payload: when the cell is to end, by CLOCK_MONOTONIC, unless it is told another time."""
     return b"" if until is None else _MOMENT.pack(until)
 
 
