@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import trio
 from attrs import define, field, frozen
 
 from actors.apikeys import mint
@@ -35,6 +36,7 @@ RETRY_AFTER = 2.0
 """Seconds until a session that is on its way to another node may be there."""
 _LEAVING = 10.0
 """Seconds to end a client and store what it had received."""
+LOADING = 8  # sessions that read their rows at once, when all are loaded
 
 SESSION_SCOPES = ("read", "send", "control", "settings", "media", "delete")
 
@@ -65,12 +67,19 @@ class Sessions:
     """Of those that run here, where there are many nodes."""
 
     async def load(self) -> None:
-        """Start an actor for every stored session; one that cannot start hinders no other."""
+        """Start an actor for every stored session, some at once; one that cannot start hinders no other."""
+        limit = trio.CapacityLimiter(LOADING)
+
+        async def start(session_id: str) -> None:
+            async with limit:
+                await self._start(session_id)
+
         cursor: str | None = None
         while True:
             page = await self.reads.sessions(cursor=cursor, limit=500)
-            for row in page.items:
-                await self._start(row.id)
+            async with trio.open_nursery() as nursery:
+                for row in page.items:
+                    nursery.start_soon(start, row.id)
             if page.cursor is None:
                 return
             cursor = page.cursor
@@ -84,19 +93,23 @@ class Sessions:
         if await self._start(session_id, writer=FencedWriter(self.writer, fence)):
             self.epochs[session_id] = epoch
 
-    async def let_go(self, session_id: str, *, moving: bool = False) -> None:
+    async def let_go(self, session_id: str, *, moving: bool = False) -> bool:
         """Stop the actor of a session that is no longer this node's.
 
-        With `moving` all that was received is stored before, if that can be done at all.
+        With `moving` its client is certain to be gone before, and all that it had received to be stored;
+        False when that could not be done.
         """
+        left = True
         if moving:
             try:
                 await self.supervisor.ref(session_id).call(Leave(), timeout=_LEAVING)
             except (SupervisionError, SessionError, StorageError) as error:
-                log.warning("session_left_late session=%s error=%s", session_id, type(error).__name__)
+                left = False
+                log.warning("session_not_left session=%s error=%s", session_id, type(error).__name__)
         with suppress(ChildNotFound, NotRunning):
             await self.supervisor.terminate_child(session_id)
         self.epochs.pop(session_id, None)
+        return left
 
     async def create(self, new: NewSession) -> tuple[Session, str]:
         """A new session's row, and its API key, which is shown only now. Raises SessionExists."""
@@ -137,16 +150,19 @@ class Sessions:
     async def delete(self, session_id: str) -> None:
         """Stop the session and remove all of it here; its device stays linked on the phone until a logout.
 
-        Raises SessionNotFound.
+        Raises SessionNotFound, DatabaseUnavailable.
         """
+        row = await self.reads.session(session_id)
         try:
             await self.supervisor.terminate_child(session_id)
         except ChildNotFound:
-            raise SessionNotFound(session_id=session_id) from None
+            if row is None:
+                raise SessionNotFound(session_id=session_id) from None
+        # Before the row, which names the device: whoever is refused can try again.
+        await self.config.devices.forget(session_id, None if row is None else row.jid)
         await self.writer.call(Delete(Session, session_id))
         self.epochs.pop(session_id, None)
         self.stats.forget(session_id)
-        self.config.forget_device(session_id)
         shutil.rmtree(self.config.journal(session_id), ignore_errors=True)
 
     def ref(self, session_id: str) -> Ref:

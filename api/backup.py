@@ -28,7 +28,7 @@ def write(data: Path, target: BinaryIO) -> int:
     """
     devices = sorted((data / "devices").glob("*.db"))
     if not devices:
-        raise BackupError(f"there are no devices in {data}")
+        raise BackupError(f"there are no devices in {data}; those in PostgreSQL are in its dump")
     with tarfile.open(fileobj=target, mode="w|") as archive:
         for device in devices:
             content = _copied(device)

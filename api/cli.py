@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 """How the tests are run: a process for each core, the tests of a file in one."""
 ENVIRONMENT = (
-    "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_LOG=json,"
-    " TERZETTO_LOG_LEVEL."
+    "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_KEYS_DSN,"
+    " TERZETTO_LOG=json, TERZETTO_LOG_LEVEL."
 )
 
 
@@ -98,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument(
         "--data", type=Path, default=data_home(), metavar="DIR", help="where they are (default: %(default)s)"
     )
+    keys = command("keys", None, "the sessions' devices in a PostgreSQL that many gateways share")
+    moving = keys.add_subparsers(title="commands", metavar="COMMAND", required=True).add_parser(
+        "import",
+        help="move the devices of a data directory there, whose gateway has stopped",
+        description="Move the devices of a data directory there. Its gateway must have stopped; the files are"
+        " kept in devices.imported.",
+    )
+    moving.set_defaults(run=_keys_import)
+    _serving(moving, data_home())
     command("demo", _demo, "show in a minute what it does, on loopback alone")
     command("loopback", None, "run the loopback network by itself; options go to it: --data DIR")
     command("test", None, "run the tests, some side by side; options go to pytest: -n 0 runs them one by one")
@@ -171,7 +180,7 @@ def _sandbox(options: argparse.Namespace) -> int:
     return _serve(run, config, options.data)
 
 
-def _serve(program: Callable[["Config", Path], Awaitable[None]], config: "Config", data: Path) -> int:
+def _serve(program: Callable[["Config", Path, Any], Awaitable[None]], config: "Config", data: Path) -> int:
     """Run a program until it ends."""
     import trio
 
@@ -185,7 +194,8 @@ def _serve(program: Callable[["Config", Path], Awaitable[None]], config: "Config
     except ValueError as error:
         raise UsageError(f"TERZETTO_LOG_LEVEL: {error}") from None
     try:
-        trio.run(until_signalled, partial(program, config, data))
+        grace = config.cluster.drain if config.cluster.enabled else 0.0
+        trio.run(until_signalled, partial(program, config, data), grace)
     except* (SupervisionError, StorageError, OSError) as group:
         raise Failure(_reason(group)) from None
     return 0
@@ -243,6 +253,24 @@ def _backup(options: argparse.Namespace) -> int:
         raise Failure(error) from None
     print(f"terzetto: {count} devices", file=sys.stderr)
     return 0
+
+
+def _keys_import(options: argparse.Namespace) -> int:
+    from api import keystore
+
+    config = _configuration(options)
+    if not (dsn := config.cluster.keys_dsn or config.storage.dsn):
+        raise UsageError("keys import: no PostgreSQL is configured that could take them")
+    refused = False
+    try:
+        for each in keystore.import_devices(dsn, options.data):
+            print(f"{each.session}: {each.outcome}{each.detail and f' ({each.detail})'}", flush=True)
+            refused |= each.outcome == "refused"
+    except BrokenPipeError:
+        raise
+    except (keystore.KeystoreError, OSError) as error:
+        raise Failure(error) from None
+    return int(refused)
 
 
 def _demo(_: argparse.Namespace) -> int:

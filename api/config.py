@@ -3,8 +3,8 @@
 A missing key means its default, a missing file all defaults; an unknown or wrong key is refused with its path
 and what was expected. Durations are seconds. What is secret, or belongs to the machine, may come from the
 environment instead, which goes before the file: DATABASE_URL, TERZETTO_WHATSAPP_PROXY,
-TERZETTO_WHATSAPP_CA_FILE, TERZETTO_WHATSAPP_ROOT_KEY, TERZETTO_ADMIN_PASSWORD, and TERZETTO_SINK_NAME_URL for
-the sink of that name.
+TERZETTO_WHATSAPP_CA_FILE, TERZETTO_WHATSAPP_ROOT_KEY, TERZETTO_KEYS_DSN, TERZETTO_ADMIN_PASSWORD, and
+TERZETTO_SINK_NAME_URL for the sink of that name.
 TERZETTO_ADMIN_KEY has no key in the file.
 """
 
@@ -210,6 +210,29 @@ class Cells:
     """Records of a session on their way to it or not yet stored; fewer than its mailbox holds."""
     journal_bound_mb: int = _whole(64, least=1)
     stop_timeout: float = _seconds(2)
+    starts_per_second: int = _whole(20, least=1)
+    """Of paired clients, on this node."""
+
+
+@frozen(kw_only=True)
+class Cluster:
+    """[cluster]: gateways that share a database, and each other's work."""
+
+    enabled: bool = _flag(default=False)
+    name: str = _text()
+    """Of this node; empty: the host's."""
+    url: str = _text()
+    """Where other nodes reach this one's API; empty: as it listens."""
+    lease: float = _number(15, unit="of seconds ", least=1)
+    """Without a heartbeat for so long, others take what a node has."""
+    drain: float = _seconds(30)
+    """For all to leave a node that ends."""
+    keys_dsn: str = _text(secret=True)
+    """Of the devices' keys, as the client library is to reach it; empty: that of [storage]."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.url and not _urls(self.url, ("http", "https")):
+            raise _refuse("http://… or https://…", self.url)
 
 
 @frozen(kw_only=True)
@@ -535,6 +558,7 @@ class Supervision:
     sinks: Many = Many()
     media: Worker = Worker()
     sweeper: Worker = Worker()
+    cluster: Worker = Worker()
     cells: Many = Many(backoff=RestartTimes(min=0.2, max=30, on_exhausted=OnExhausted.GIVE_UP))
     sessions: Sessions = Sessions()
     api: Worker = Worker(backoff=RestartTimes(min=0.2, max=10))
@@ -549,6 +573,7 @@ class Config:
     whatsapp: WhatsApp = WhatsApp()
     cells: Cells = Cells()
     session: Session = Session()
+    cluster: Cluster = Cluster()
     hub: Hub = Hub()
     webhooks: Webhooks = Webhooks()
     sinks: dict[str, Sink] = field(factory=dict)
@@ -568,6 +593,7 @@ _ENVIRONMENT = {
     "TERZETTO_WHATSAPP_PROXY": ("whatsapp", "proxy"),
     "TERZETTO_WHATSAPP_CA_FILE": ("whatsapp", "ca_file"),
     "TERZETTO_WHATSAPP_ROOT_KEY": ("whatsapp", "root_key"),
+    "TERZETTO_KEYS_DSN": ("cluster", "keys_dsn"),
     "TERZETTO_ADMIN_PASSWORD": ("dashboard", "admin_password"),
 }
 
@@ -598,6 +624,10 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
             config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
     if 0 < len(environment.get("TERZETTO_ADMIN_KEY", "")) < LEAST_ADMIN_KEY:
         raise ConfigError(f"TERZETTO_ADMIN_KEY: expected at least {LEAST_ADMIN_KEY} random characters")
+    if config.cluster.enabled and not config.storage.dsn:
+        raise ConfigError(
+            "[cluster] enabled: needs [storage] dsn, or DATABASE_URL: a database that nodes share"
+        )
     sinks = {name: _reachable(name, sink, environment) for name, sink in config.sinks.items()}
     return attrs.evolve(config, sinks=sinks)
 
@@ -692,6 +722,11 @@ def _kind_of_sink(name: str, section: object) -> type[NatsSink | RabbitMqSink]:
     if not isinstance(kind, str) or kind not in _SINKS:
         raise _refuse(f"a section with kind {' or '.join(_SINKS)}", kind)
     return _SINKS[kind]
+
+
+def keys_of(config: Config) -> str | None:
+    """The PostgreSQL that keeps the devices' keys; None: files do."""
+    return config.cluster.keys_dsn or (config.storage.dsn if config.cluster.enabled else None) or None
 
 
 def _checked(check: Callable[[object], object], value: object, _: object) -> object:

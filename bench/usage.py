@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "pss_mb"]
+__all__ = ["cpu_seconds", "pss_mb", "rss_mb"]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -16,7 +16,12 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 def pss_mb(pids: Iterable[int]) -> float:
     """Resident memory in MB, a page shared by n processes counted as 1/n in each (Pss)."""
-    return sum(_pss_kb(pid) for pid in pids) / 1024
+    return sum(_kb(pid, "Pss:") for pid in pids) / 1024
+
+
+def rss_mb(pids: Iterable[int]) -> float:
+    """Resident memory in MB, a page shared by n processes counted in each (Rss)."""
+    return sum(_kb(pid, "Rss:") for pid in pids) / 1024
 
 
 def _stat(pid: int) -> list[str]:
@@ -28,9 +33,9 @@ def _stat(pid: int) -> list[str]:
     return [] if fields[0] == "Z" else fields
 
 
-def _pss_kb(pid: int) -> int:
+def _kb(pid: int, kind: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) for line in lines if line.startswith(kind))

@@ -56,7 +56,7 @@ async def _run(arguments: argparse.Namespace) -> None:
                 root=root,
                 on_link=network.serve_link,
                 on_http=network.serve_http,
-                gate=network.faults.gate,
+                gate=network.gate,
                 port=arguments.proxy_port,
             )
             proxy_port: int = await nursery.start(serve)

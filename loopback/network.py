@@ -12,6 +12,7 @@ from loopback.accounts import Account, Accounts, Device
 from loopback.addresses import Attrs
 from loopback.administration import Administration
 from loopback.answers import Refused, error, result
+from loopback.attempts import Attempts
 from loopback.businesses import Businesses
 from loopback.calls import Calls
 from loopback.channels import Channels
@@ -36,6 +37,8 @@ from loopback.receipts import Receipts
 from loopback.settings import Settings
 from loopback.store import Store
 from loopback.trust import Trust
+from loopback.wire.gate import Fault as GateFault
+from loopback.wire.gate import Stage
 from loopback.wire.http import HttpRequest, HttpResponse
 from loopback.wire.link import Link
 from loopback.wire.node import JID, NEWSLETTER, SERVER, Node
@@ -74,6 +77,7 @@ class Network:
         self.store = Store(directory)
         self.faults = Faults()
         self.logins = Logins()
+        self.attempts = Attempts()
         self.accounts = Accounts(self.store)
         self.deliveries = Deliveries(self.store)
         self.groups = Groups(self.store, self.accounts)
@@ -206,6 +210,12 @@ class Network:
                     self._end(connection, Node("stream:error", {"code": code or 503}))
         return len(struck)
 
+    def gate(self, host: str, stage: Stage) -> GateFault | None:
+        """What befalls a new connection; for the proxy."""
+        if stage is Stage.CONNECT:
+            self.attempts.connecting(host)
+        return self.faults.gate(host, stage)
+
     async def serve_link(self, link: Link) -> None:
         """Serve one client from its login to the end of its link."""
         connection = Connection(link, self.store, self.faults)
@@ -232,9 +242,11 @@ class Network:
         account = self.accounts.by_phone(connection.phone_hint)
         device = account.devices.get(payload.device) if account is not None else None
         fault = self.faults.strike(Kind.REFUSE_LOGIN, connection.phone_hint)
+        known = device is not None and device.noise_key == connection.link.noise_key
+        self.attempts.login(connection.phone_hint, payload.device, accepted=fault is None and known)
         if fault is not None:
             connection.finish(_failure(fault))
-        elif account is None or device is None or device.noise_key != connection.link.noise_key:
+        elif account is None or device is None or not known:
             connection.finish(Node("failure", {"reason": 401}))
         else:
             self._log_in(connection, account, device)

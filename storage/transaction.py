@@ -105,10 +105,14 @@ class Batch:
     async def _hold(self, connection: TrioConnection) -> None:
         """See that all fences stand, and that they do until the commit. A row that was deleted has none."""
         for table in ("sessions", "duties"):
-            epochs = {fence.id: fence.epoch for fence in self.fences if fence.table == table}
-            if epochs:
-                cursor = await connection.execute(HOLD[table], (list(epochs),))
-                if any(epochs[row_id] != epoch for row_id, epoch in await cursor.fetchall()):
+            if ids := {fence.id for fence in self.fences if fence.table == table}:
+                cursor = await connection.execute(HOLD[table], (list(ids),))
+                epochs: dict[str, int] = dict(await cursor.fetchall())
+                # Two of one id: it went away and came back, and at most one of them is good.
+                if any(
+                    fence.table == table and epochs.get(fence.id, fence.epoch) != fence.epoch
+                    for fence in self.fences
+                ):
                     raise WriteRefused(LEASE_MOVED)
 
 

@@ -19,6 +19,7 @@ from storage.backlog import Backlog, Waiting
 from storage.connection import TrioConnection
 from storage.errors import WriteRefused
 from storage.fencing import LEASE_MOVED, Fenced
+from storage.migrate import enrol, migrations
 from storage.refusal import refusal
 from storage.transaction import Batch
 from storage.writes import Committed, Write, Written, journal_of, session_of
@@ -207,6 +208,7 @@ class Writer(Actor):
                 return written
 
     async def _connected(self) -> TrioConnection:
+        """Raises MigrationError when the database has become too new for this program meanwhile."""
         if self._connection is None:
             self._connection = await TrioConnection.connect(
                 self._dsn, autocommit=True, application_name=f"terzetto writer {self._name}"
@@ -216,6 +218,11 @@ class Writer(Actor):
                 "SELECT set_config('idle_in_transaction_session_timeout', %s, false)",
                 (f"{self._silence * 1000:.0f}ms",),
             )
+            try:
+                await enrol(self._connection, migrations())
+            except BaseException:
+                self._disconnect()  # it must never be written to
+                raise
         return self._connection
 
     def _disconnect(self) -> None:

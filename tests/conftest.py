@@ -1,6 +1,12 @@
 """What takes longest begins first, so that test processes side by side end at about the same time."""
 
+import signal
+
 import pytest
+
+# A shell lets what it starts in the background ignore SIGINT, as would all that is started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FIRST = ("tests/whole/test_contract", "tests/whole", "tests/browser")
 

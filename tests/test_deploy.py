@@ -1,7 +1,8 @@
 """What is shipped for operators: each file says what it promises, and all of them agree with the program.
 
-Where hadolint, systemd-analyze or Helm (the package helm-python-sdk) are installed, they judge as well. With
-TERZETTO_TEST_IMAGE=1, as root, the image's steps are run in an empty directory and what they made is started.
+Where hadolint, systemd-analyze, Caddy, PgBouncer or Helm (the package helm-python-sdk) are installed, they
+judge as well. With TERZETTO_TEST_IMAGE=1, as root, the image's steps are run in an empty directory and what
+they made is started.
 """
 
 import json
@@ -9,18 +10,26 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
+from configparser import ConfigParser
+from contextlib import contextmanager
 from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.request import urlopen
 
 import jsonschema
+import psycopg
 import pytest
 import yaml  # type: ignore[import-untyped]
 
@@ -29,9 +38,11 @@ from api.version import version
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKER = ROOT / "deploy" / "docker"
+FILES = ("docker-compose.yml", "compose.nodes.yml")
 CHART = ROOT / "deploy" / "helm" / "terzetto"
 UNIT = ROOT / "deploy" / "systemd" / "terzetto.service"
 PACKAGES = {"runtime", "storage", "actors", "api", "loopback"}
+DRAIN = float(tomllib.loads((ROOT / "supervisor.toml").read_text()).get("cluster", {}).get("drain", 30))
 PINNED = re.compile(r"[a-z0-9./-]+:[0-9]+\.[0-9]+[0-9a-z.-]*")
 
 Json = dict[str, Any]
@@ -109,7 +120,15 @@ def compose() -> Json:
     return dict(read(DOCKER / "docker-compose.yml"))
 
 
-def test_only_caddy_is_reached_from_outside(compose: Json) -> None:
+@pytest.fixture
+def nodes() -> Json:
+    """The Compose file of two gateways."""
+    return dict(read(DOCKER / "compose.nodes.yml"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_only_caddy_is_reached_from_outside(file: str) -> None:
+    compose = read(DOCKER / file)
     services = compose["services"]
     assert [name for name, each in services.items() if "ports" in each] == ["caddy"]
     assert services["postgres"]["networks"] == ["inside"]
@@ -117,9 +136,14 @@ def test_only_caddy_is_reached_from_outside(compose: Json) -> None:
     assert set(services["caddy"]["networks"]) & {"inside"} == set()
 
 
-def test_every_image_is_pinned_and_ours_is_of_this_version(compose: Json) -> None:
-    assert all(PINNED.fullmatch(each["image"]) for each in compose["services"].values())
-    assert compose["services"]["gateway"]["image"] == f"terzetto:{version()}"
+@pytest.mark.parametrize("file", FILES)
+def test_every_image_is_pinned_and_ours_are_of_this_version(file: str) -> None:
+    services = read(DOCKER / file)["services"]
+    assert all(PINNED.fullmatch(each["image"]) for each in services.values())
+    assert {each["image"] for each in services.values() if "build" in each} <= {
+        f"terzetto:{version()}",
+        f"terzetto-pgbouncer:{version()}",
+    }
 
 
 def test_no_secret_is_written_down(compose: Json) -> None:
@@ -149,6 +173,156 @@ def test_the_gateway_may_write_nowhere_but_to_its_volume(compose: Json) -> None:
             assert (DOCKER / volume.partition(":")[0]).exists()
 
 
+def test_two_gateways_differ_in_where_they_are_and_what_they_keep_alone(nodes: Json, compose: Json) -> None:
+    first, second = (nodes["services"][f"gateway-{number}"] for number in (1, 2))
+    assert {name for name in first if first[name] != second[name]} == {"hostname", "configs", "volumes"}
+    for service in (first, second):
+        (file,) = service["configs"]
+        config = tomllib.loads(nodes["configs"][file["source"]]["content"])
+        assert config == {"cluster": {"enabled": True, "url": f"http://{service['hostname']}:8080"}}
+        assert file["target"] == service["command"][-1]
+        (volume,) = service["volumes"]
+        assert volume.endswith(":/var/lib/terzetto")
+        assert volume.partition(":")[0] in nodes["volumes"]
+        assert seconds(service["stop_grace_period"]) > DRAIN + DEADLINE
+        alone = compose["services"]["gateway"]
+        for name in ("read_only", "cap_drop", "security_opt", "tmpfs", "ulimits", "init", "logging"):
+            assert service[name] == alone[name]
+    caddy, alone = nodes["services"]["caddy"], compose["services"]["caddy"]
+    assert {name for name in caddy if caddy[name] != alone[name]} == {"depends_on", "volumes"}
+    # The same .env serves both files.
+    asked = [set(re.findall(r"\$\{(\w+)", (DOCKER / file).read_text())) for file in FILES]
+    assert asked[0] == asked[1]
+
+
+def test_sessions_go_straight_to_postgresql_and_keys_through_pgbouncer(nodes: Json) -> None:
+    services = nodes["services"]
+    bouncer = ConfigParser(comment_prefixes=";")
+    bouncer.read(DOCKER / "pgbouncer.ini")
+    settings = bouncer["pgbouncer"]
+    assert settings["pool_mode"] == "transaction"
+    environment = services["gateway-1"]["environment"]
+    assert "@postgres/" in environment["DATABASE_URL"]
+    assert f"@pgbouncer:{settings['listen_port']}/" in environment["TERZETTO_KEYS_DSN"]
+    assert bouncer["databases"]["terzetto"].split()[0] == "host=postgres"
+    assert services["pgbouncer"]["networks"] == ["inside"]
+    (most,) = (int(each.partition("=")[2]) for each in services["postgres"]["command"] if "=" in each)
+    assert int(settings["default_pool_size"]) + 2 * 15 < most
+    assert services["pgbouncer"]["ulimits"]["nofile"] > int(settings["max_client_conn"])
+
+
+@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="PgBouncer is not installed")
+def test_pgbouncer_takes_its_configuration_and_lets_in_who_knows_the_password(open_folder: Path) -> None:
+    port = _free_port()
+    config = (DOCKER / "pgbouncer.ini").read_text()
+    config = config.replace("6432", str(port)).replace("0.0.0.0", "127.0.0.1")
+    config = config.replace("host=postgres", "host=127.0.0.1").replace("/tmp/", f"{open_folder}/")
+    (open_folder / "pgbouncer.ini").write_text(config + "unix_socket_dir =\nadmin_users = terzetto\n")
+    (open_folder / "password").write_text('quo"ted')
+    script = (DOCKER / "pgbouncer.sh").read_text().replace("/tmp/", f"{open_folder}/")
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    open_folder.chmod(0o777)
+    with (open_folder / "log").open("wb") as log:
+        bouncer = subprocess.Popen(
+            ["sh", "-c", script, "pgbouncer.sh", str(open_folder / "pgbouncer.ini")],
+            env={**os.environ, "PASSWORD_FILE": str(open_folder / "password")},
+            stdout=log,
+            stderr=log,
+            **user,  # type: ignore[call-overload]
+        )
+    try:
+        asked: Json = {"host": "127.0.0.1", "port": port, "user": "terzetto", "dbname": "pgbouncer"}
+        until = time.monotonic() + 10
+        while True:
+            try:
+                with psycopg.connect(**asked, password='quo"ted', autocommit=True) as admin:
+                    shown = psycopg.ClientCursor(admin).execute("SHOW CONFIG").fetchall()
+                    break
+            except psycopg.OperationalError:
+                assert bouncer.poll() is None, (open_folder / "log").read_text()
+                assert time.monotonic() < until, (open_folder / "log").read_text()
+                time.sleep(0.1)
+        assert dict(row[:2] for row in shown)["pool_mode"] == "transaction"
+        with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+            psycopg.connect(**asked, password="another")
+        assert (open_folder / "users.txt").stat().st_mode & 0o077 == 0
+    finally:
+        bouncer.send_signal(signal.SIGINT)
+        bouncer.wait(timeout=10)
+
+
+# Caddy
+
+
+@contextmanager
+def answering(text: str, ready: list[int]) -> Iterator[int]:
+    """A server that answers with `text`, and at /readyz with the status in `ready`; its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(ready[0] if self.path == "/readyz" else 200)
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.skipif(shutil.which("caddy") is None, reason="Caddy is not installed")
+def test_caddy_asks_both_nodes_and_leaves_out_one_that_is_not_ready(tmp_path: Path) -> None:
+    port, ready = _free_port(), [200]
+    with answering("one", [200]) as one, answering("two", ready) as two:
+        text = (DOCKER / "Caddyfile.nodes").read_text()
+        text = text.replace("gateway-1:8080", f"127.0.0.1:{one}").replace(
+            "gateway-2:8080", f"127.0.0.1:{two}"
+        )
+        text = text.replace("health_interval 2s", "health_interval 100ms")
+        (tmp_path / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text)
+        with (tmp_path / "log").open("wb") as log:
+            caddy = subprocess.Popen(
+                ["caddy", "run", "--adapter", "caddyfile", "--config", tmp_path / "Caddyfile"],
+                env={**os.environ, "DOMAIN": f"http://127.0.0.1:{port}", "XDG_DATA_HOME": str(tmp_path)},
+                stdout=log,
+                stderr=log,
+            )
+        try:
+
+            def answers() -> set[str]:
+                """Of ten requests one after the other."""
+                try:
+                    found = [urlopen(f"http://127.0.0.1:{port}/", timeout=5).read() for _ in range(10)]
+                except OSError:
+                    assert caddy.poll() is None, (tmp_path / "log").read_text()
+                    return set()
+                return {each.decode() for each in found}
+
+            def wait_for(expected: set[str]) -> None:
+                until = time.monotonic() + 20
+                while answers() != expected:
+                    assert time.monotonic() < until, (tmp_path / "log").read_text()
+                    time.sleep(0.1)
+
+            wait_for({"one", "two"})
+            ready[0] = 503
+            wait_for({"one"})
+            ready[0] = 200
+            wait_for({"one", "two"})
+        finally:
+            caddy.terminate()
+            caddy.wait(timeout=10)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 # The chart
 
 
@@ -171,8 +345,11 @@ def test_the_charts_values_ask_for_a_database_and_are_else_complete(values: Json
     assert list(refused.path) == ["database"]
     values["database"]["url"] = "postgresql://db/terzetto"
     jsonschema.validate(values, schema())
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(values | {"replicas": 2}, schema())
+    jsonschema.validate(values | {"replicas": 2, "config": "# [cluster]\n[api]\n"}, schema())
+    for wrong in ({"replicas": 0}, {"nodes": 2}, {"config": "[api]\n\n[cluster]\nenabled = true"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(values | wrong, schema())
+    assert values["terminationGracePeriodSeconds"] > values["cluster"]["drain"] + DEADLINE
 
 
 def test_every_value_is_used_and_declared_and_none_other(values: Json) -> None:
@@ -191,19 +368,12 @@ def test_every_value_is_used_and_declared_and_none_other(values: Json) -> None:
     assert used == set(names(values, schema()))
 
 
-@pytest.mark.skipif(find_spec("helm_python") is None, reason="Helm is not installed")
-def test_helm_makes_one_confined_pod_of_it() -> None:
+def rendered(values: Json) -> dict[str, Json]:
+    """What Helm makes of the chart, by kind."""
     helm = import_module("helm_python.chart")  # not of the lock file
-    toml = (ROOT / "supervisor.toml").read_text()
-    given = {
-        "database": {"existingSecret": "db", "key": "uri"},
-        "config": toml,
-        "ingress": {"enabled": True, "host": "wa.example.com", "tlsSecret": "tls"},
-        "serviceMonitor": {"enabled": True},
-    }
-    assert helm.lint(str(CHART), given, strict=True)["errors"] == []
+    assert helm.lint(str(CHART), values, strict=True)["errors"] == []
     with helm.Chart.load(CHART) as chart:
-        made = chart.render(given, name="wa", namespace="chat")
+        made = chart.render(values, name="wa", namespace="chat")
     found = [
         document
         for name, text in made.items()
@@ -211,7 +381,19 @@ def test_helm_makes_one_confined_pod_of_it() -> None:
         for document in yaml.safe_load_all(text)
         if document
     ]
-    kinds = {document["kind"]: document for document in found}
+    return {document["kind"]: document for document in found}
+
+
+@pytest.mark.skipif(find_spec("helm_python") is None, reason="Helm is not installed")
+def test_helm_makes_one_confined_pod_of_it() -> None:
+    toml = (ROOT / "supervisor.toml").read_text()
+    given = {
+        "database": {"existingSecret": "db", "key": "uri"},
+        "config": toml,
+        "ingress": {"enabled": True, "host": "wa.example.com", "tlsSecret": "tls"},
+        "serviceMonitor": {"enabled": True},
+    }
+    kinds = rendered(given)
     assert set(kinds) == {
         *("StatefulSet", "Service", "Secret", "ConfigMap", "Ingress"),
         *("PodDisruptionBudget", "ServiceMonitor"),
@@ -231,6 +413,52 @@ def test_helm_makes_one_confined_pod_of_it() -> None:
     assert database["valueFrom"]["secretKeyRef"] == {"name": "db", "key": "uri"}
 
 
+@pytest.mark.skipif(find_spec("helm_python") is None, reason="Helm is not installed")
+@pytest.mark.parametrize(("address", "written"), [("10.1.2.3", "10.1.2.3"), ("fd00::7", "[fd00::7]")])
+def test_helm_makes_nodes_of_several_that_know_their_own_address(
+    address: str, written: str, tmp_path: Path
+) -> None:
+    toml = '[api]\nread_timeout = 5 # "[cluster]" comes below'
+    keys = {"existingSecret": "keys", "key": "url"}
+    kinds = rendered(
+        {"replicas": 3, "database": {"url": "postgresql://db"}, "config": toml, "cluster": {"keys": keys}}
+    )
+    spec = kinds["StatefulSet"]["spec"]
+    assert (spec["replicas"], spec["podManagementPolicy"]) == (3, "Parallel")
+    assert kinds["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+    pod = spec["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > DRAIN + DEADLINE
+    (container,) = pod["containers"]
+    environment = {each["name"]: each for each in container["env"]}
+    assert environment["ADDRESS"]["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+    found = environment["TERZETTO_KEYS_DSN"]["valueFrom"]["secretKeyRef"]
+    assert found == {"name": "keys", "key": "url"}
+    # The pod's command, with other directories, and a program that shows its configuration.
+    (tmp_path / "supervisor.toml").write_text(kinds["ConfigMap"]["data"]["supervisor.toml"])
+    shell, options, script = container["command"]
+    script = script.replace("/etc/terzetto", str(tmp_path)).replace("/tmp/s", f"{tmp_path}/started-s")
+    before, _, after = script.partition("exec terzetto up ")
+    assert after == f"--listen 0.0.0.0:8080 --config {tmp_path}/started-supervisor.toml\n"
+    subprocess.run([shell, options, before], env={"ADDRESS": address, "PATH": "/usr/bin:/bin"}, check=True)
+    assert tomllib.loads((tmp_path / "started-supervisor.toml").read_text()) == {
+        "api": {"read_timeout": 5},
+        "cluster": {"enabled": True, "url": f"http://{written}:8080", "lease": 15, "drain": 30},
+    }
+
+
+@pytest.mark.skipif(find_spec("helm_python") is None, reason="Helm is not installed")
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"terminationGracePeriodSeconds": 44}, "at least 15 more than cluster.drain"),
+        ({"persistence": {"existingClaim": "one"}}, "each of several has a claim of its own"),
+    ],
+)
+def test_helm_refuses_what_several_cannot_have(wrong: Json, why: str) -> None:
+    with pytest.raises(Exception, match=why):
+        rendered({"replicas": 2, "database": {"url": "postgresql://db"}} | wrong)
+
+
 # systemd
 
 
@@ -240,7 +468,7 @@ def settings() -> dict[str, str]:
 
 def test_the_unit_gives_an_orderly_stop_its_time_and_confines_the_service() -> None:
     unit = settings()
-    assert float(unit["TimeoutStopSec"]) > DEADLINE
+    assert float(unit["TimeoutStopSec"]) > DRAIN + DEADLINE
     assert unit["KillMode"] == "mixed"
     assert (unit["ProtectSystem"], unit["NoNewPrivileges"], unit["PrivateTmp"]) == ("strict", "yes", "yes")
     assert unit["ExecStart"].split()[:2] == ["/opt/terzetto/terzetto", "up"]

@@ -8,10 +8,12 @@ from pathlib import Path
 import trio
 
 from actors.cluster.leash import Leash
+from actors.keys import DeviceStore
 from actors.whatsapp.client import Client
 from actors.whatsapp.control import Start
-from actors.whatsapp.devices import device_in, device_props, store_name
-from actors.whatsapp.errors import DeviceMissing, StartRefused
+from actors.whatsapp.devices import device_props
+from actors.whatsapp.errors import StartRefused
+from actors.whatsapp.jid import to_proto
 from runtime import (
     AlreadyStarted,
     ChildNotFound,
@@ -75,7 +77,7 @@ class CellPool:
         session_id: str,
         ref: Ref,
         *,
-        device_store: Path,
+        device_store: DeviceStore,
         jid: str | None,
         after: int,
         seen: int,
@@ -96,18 +98,18 @@ class CellPool:
             await last.stop()
         if self.leash is not None and not self.leash.may_start():
             raise StartRefused("this node's lease is over")
-        if jid is not None and await trio.to_thread.run_sync(device_in, device_store) is None:
-            raise DeviceMissing(f"the keys of {jid} are not in the device store any more")
-        device_store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place = await device_store.place(session_id, jid)
         request = Start(
             session=session_id,
-            store=store_name(device_store),
+            store=place.name,
             journal=str(journal_dir),
             after=max(after, self._stored.get(session_id, 0)),
             seen=seen,
             device_props=device_props(device_name, full_history=full_history),
             proxy=proxy or self._config.proxy,
             paired=jid is not None,
+            device=b"" if place.device is None else to_proto(place.device).SerializeToString(),
+            new=place.new,
         )
         cell, client = await (self._own_cell if jid is None else self._shared_cell)(session_id, ref)
         await cell.start(client, request)
@@ -115,10 +117,11 @@ class CellPool:
             cell.nursery.start_soon(self._refill)
         return client
 
-    def kill_all(self, reason: str) -> None:
-        """End all cells at once."""
-        for cell in self.cells:
-            cell.kill(reason)
+    async def kill_all(self, reason: str) -> None:
+        """End all cells at once; they are gone when this returns."""
+        async with trio.open_nursery() as nursery:
+            for cell in self.cells:
+                nursery.start_soon(cell.kill, reason)
 
     def acknowledge(self, session_id: str, seq: int) -> None:
         """A session's records up to `seq` are stored; its journal may forget them. Never blocks."""

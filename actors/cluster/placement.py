@@ -83,7 +83,7 @@ def plan(me: str, members: Sequence[Member], free: int) -> Plan:
 
 
 def spread(count: int, me: str, members: Sequence[Member]) -> list[str]:
-    """Where each of so many sessions of the node `me` goes, which is to have none; empty: nobody takes any."""
+    """Where each of so many sessions of the node `me`, which is to have none, goes; empty: nowhere."""
     weights = _weights([member for member in members if member.id != me])
     if not weights:
         return []

@@ -222,10 +222,11 @@ class SessionActor(Actor):
         self._machine, effects = state.advance(before, event, trio.current_time(), self._config.policy)
         for effect in effects:
             match effect:
-                case state.Attach(pairing=pairing):
+                case state.Attach(pairing=pairing, wait=wait):
                     self._pairing.end()
                     self._keeper.do(
                         AttachClient(
+                            at=trio.current_time() + wait,
                             jid=None if pairing else self._row.jid,
                             # What is taken over is not stored yet: until it is, the journal keeps it.
                             after=self._row.journal_seq,
@@ -238,7 +239,7 @@ class SessionActor(Actor):
                 case state.Detach():
                     self._keeper.do(DetachClient())
                 case state.ForgetDevice():
-                    self._keeper.do(ForgetKeys())
+                    self._keeper.do(ForgetKeys(self._row.jid))
                 case _:
                     assert_never(effect)
         if tell is not None:

@@ -15,6 +15,7 @@ from actors.session.stats import SessionStats
 from actors.whatsapp.client import Client
 from actors.whatsapp.errors import CellError, DeviceMissing
 from runtime import Ref
+from storage.errors import DatabaseUnavailable
 
 log = logging.getLogger("session")
 
@@ -23,6 +24,7 @@ log = logging.getLogger("session")
 class AttachClient:
     """Start a client in a cell."""
 
+    at: float  # in trio's time, not before
     jid: str | None  # the paired device; None: it is to be paired
     after: int  # a journal record up to which all are stored
     seen: int  # the last one that was taken over
@@ -38,7 +40,9 @@ class DetachClient:
 
 @frozen
 class ForgetKeys:
-    """Delete the device's keys from the disk."""
+    """Delete the device's keys."""
+
+    jid: str | None  # None: none was paired
 
 
 @frozen
@@ -81,7 +85,7 @@ class Keeper:
         self._put, self._take = trio.open_memory_channel[KeeperStep](math.inf)
 
     def do(self, step: KeeperStep) -> None:
-        """Queue a step. Detaching gives up on a client that is still being started."""
+        """Queue a step. Detaching gives up on a client that waits for its turn or is still being started."""
         if isinstance(step, DetachClient) and self._starting is not None:
             self._starting.cancel()
         self._put.send_nowait(step)
@@ -106,8 +110,8 @@ class Keeper:
                     await self._attach(step)
                 case DetachClient():
                     await self.detach()
-                case ForgetKeys():
-                    self.config.forget_device(self.session_id)
+                case ForgetKeys(jid=jid):
+                    await self._forget(jid)
                 case Answer(tell=tell):
                     tell()
                 case _:
@@ -119,16 +123,24 @@ class Keeper:
         if client is not None:
             await client.stop()
 
+    async def _forget(self, jid: str | None) -> None:
+        try:
+            await self.config.devices.forget(self.session_id, jid)
+        except DatabaseUnavailable:
+            # WhatsApp takes them no more. Waiting on would keep the session from being paired anew.
+            log.error("keys_not_deleted session=%s", self.session_id)  # noqa: TRY400
+
     async def _attach(self, step: AttachClient) -> None:
-        self.attached_at = time.time()
-        self.attached += 1
-        self.stats.clients += 1
         try:
             with trio.CancelScope() as self._starting:
+                await trio.sleep_until(step.at)
+                self.attached_at = time.time()
+                self.attached += 1
+                self.stats.clients += 1
                 self.client = await self.pool.attach(
                     self.session_id,
                     self.session,
-                    device_store=self.config.device_store(self.session_id),
+                    device_store=self.config.devices,
                     jid=step.jid,
                     after=step.after,
                     seen=step.seen,

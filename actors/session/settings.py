@@ -5,6 +5,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from actors.keys import DeviceStore, FileDevices, PostgresDevices
 from actors.session.ignoring import Ignored
 from actors.session.state import Policy
 from storage.rows import Json
@@ -22,9 +23,13 @@ class Limits:
 
 @frozen(kw_only=True)
 class SessionConfig:
-    """What every session of this gateway shares."""
+    """What every session of this gateway shares. Raises BadConnectionString."""
 
-    data: Path  # journals and device stores lie beneath
+    data: Path  # journals and devices in files lie beneath
+    keys_dsn: str | None = field(default=None, repr=False)
+    """The PostgreSQL that keeps the devices' keys, as the client library is to reach it; None: files do."""
+    keys_name: str = "terzetto keys"
+    """What its connections are called there."""
     limits: Limits = field(factory=Limits)
     policy: Policy = field(factory=Policy)
     liveness_window: float = 300.0  # seconds without a sign of life before one is asked for
@@ -33,14 +38,13 @@ class SessionConfig:
     queued_max: int = 10_000  # messages of a session that may wait to be sent
     stranger_lock: float = 24 * 3600.0  # seconds without new chats, after WhatsApp refused one
 
-    def device_store(self, session_id: str) -> Path:
-        return self.data / "devices" / f"{session_id}.db"
+    devices: DeviceStore = field(init=False, repr=False)
 
-    def forget_device(self, session_id: str) -> None:
-        """Delete the device's keys from the disk, with SQLite's -wal and -shm."""
-        store = self.device_store(session_id)
-        for path in store.parent.glob(f"{store.name}*"):
-            path.unlink(missing_ok=True)
+    @devices.default
+    def _devices(self) -> DeviceStore:
+        if self.keys_dsn is None:
+            return FileDevices(self.data / "devices")
+        return PostgresDevices(self.keys_dsn, self.keys_name)
 
     def journal(self, session_id: str) -> Path:
         return self.data / "journal" / session_id

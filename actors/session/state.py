@@ -3,7 +3,8 @@
     stopped → starting → pairing → starting → connected ⇄ reconnecting
                   └─ logged_out | restricted | failed end a run; `StartAsked` begins the next one
 
-Pure: no clock, no I/O. Times are seconds of one monotonic clock; `due` is when `Due` has to be fed next.
+No clock, no I/O: it draws on the policy's chance and starts alone. Times are seconds of one monotonic clock;
+`due` is when `Due` has to be fed next.
 What the user wants (`desired`) is kept apart from what is (`state`).
 """
 
@@ -13,6 +14,7 @@ from typing import assert_never
 
 from attrs import evolve, field, frozen
 
+from actors.limiter import TokenBucket
 from runtime import Backoff
 from storage.rows import Desired
 
@@ -33,10 +35,19 @@ RUNNING_STATES = frozenset(
 )
 
 
+def starts(per_second: int) -> TokenBucket:
+    """How many paired clients of a node may be started in a second, the first of them at once."""
+    return TokenBucket(60 * per_second, per_second)
+
+
 @frozen(kw_only=True)
 class Policy:
-    """How long each step may take, in seconds, and how fast lost clients are started anew."""
+    """How long each step may take, in seconds, and how fast clients are started, also lost ones anew.
 
+    Sessions that share a policy share its `starts`: when many are to come back at once, they do so in turn.
+    """
+
+    starts: TokenBucket = field(factory=lambda: starts(20))
     start_window: float = 60.0  # from a client's start to its login or first code
     pairing_window: float = 180.0  # one round of QR codes: 60 s and 5 times 20 s, and some grace
     pairing_rounds: int = 5
@@ -55,7 +66,7 @@ class Machine:
     state: SessionState
     desired: Desired
     paired: bool  # device keys are stored
-    hosted: bool = False  # a client exists, or is being started
+    hosted: bool = False  # a client exists, is being started or waits for its turn
     disposable: bool = False  # the client was started to pair: its cell serves no other session
     failures: int = 0  # clients lost in a row
     rounds: int = 0  # rounds of QR codes that nobody scanned
@@ -179,6 +190,8 @@ class Attach:
     """Start a client: for pairing in a cell of its own, otherwise in a shared one."""
 
     pairing: bool
+    wait: float = 0.0
+    """Seconds until it is its turn."""
 
 
 @frozen
@@ -263,8 +276,9 @@ def _attach(m: Machine, now: float, policy: Policy) -> Step:
         return m, ()
     back = m.state is SessionState.RECONNECTING and m.paired
     state = SessionState.RECONNECTING if back else SessionState.STARTING
-    m = evolve(m, state=state, hosted=True, disposable=not m.paired, due=now + policy.start_window)
-    return m, (Attach(pairing=not m.paired),)
+    wait = policy.starts.reserve(now) if m.paired else 0.0  # somebody sits before one that is to be paired
+    m = evolve(m, state=state, hosted=True, disposable=not m.paired, due=now + wait + policy.start_window)
+    return m, (Attach(pairing=not m.paired, wait=wait),)
 
 
 def _ended(m: Machine, state: SessionState) -> Step:

@@ -193,7 +193,7 @@ class Library:
         self._go = ctypes.CDLL(str(path))
         self._go.Neonize.argtypes = [
             *(ctypes.c_char_p, ctypes.c_char_p),  # store, id
-            *(ctypes.c_char_p, ctypes.c_int),  # jid: none, the store's first device
+            *(ctypes.c_char_p, ctypes.c_int),  # jid; none: the store's first device
             ctypes.c_int,  # a new device even so
             ctypes.c_char_p,  # log level
             *(_TextCallback, _TextCallback, _EventCallback, _LogCallback),
@@ -207,6 +207,8 @@ class Library:
             function = getattr(self._go, name)
             function.argtypes = [ctypes.c_char_p, *(each for kind in arguments for each in _ARGUMENTS[kind])]
             function.restype = _ANSWERS[answer]
+        self._go.GetAllDevices.argtypes = [ctypes.c_char_p, _LogCallback]
+        self._go.GetAllDevices.restype = ctypes.c_void_p
         self._go.FreeString.argtypes = [ctypes.c_void_p]
         self._go.FreeString.restype = None
         self._go.FreeBytesStruct.argtypes = [ctypes.POINTER(_Bytes)]
@@ -215,12 +217,21 @@ class Library:
             _replace(path, ROOT_KEY, root_key)
 
     def run(
-        self, client: bytes, store: bytes, device_props: bytes, proxy: bytes | None, callbacks: Callbacks
+        self,
+        client: bytes,
+        store: bytes,
+        device_props: bytes,
+        proxy: bytes | None,
+        callbacks: Callbacks,
+        *,
+        device: bytes = b"",
+        new: bool = False,
     ) -> str:
         """Connect a client and deliver its events until it is stopped or its loop ends; Go's error or empty.
 
-        The store is a SQLite path with options riding along, or a `postgres…` DSN. Its first device is used;
-        an empty one gets a new device, and QR codes.
+        The store is a SQLite path with options riding along, or a `postgres…` URL. `device` is a
+        `neonize.JID`: that device is used, and must be there or the process crashes. Without one it is the
+        store's first, and with none in the store, or `new`, another is made that shows QR codes.
         """
         functions = (
             _TextCallback(lambda _id, text: callbacks.qr(text)),
@@ -233,9 +244,9 @@ class Library:
         answer = self._go.Neonize(
             store,
             client,
-            b"",
-            0,
-            0,
+            device,
+            len(device),
+            new,
             b"WARN",
             *functions,
             SUBSCRIBED,
@@ -247,6 +258,13 @@ class Library:
             None if settings is None else ctypes.byref(settings),
         )
         return self._take_text(answer).decode(errors="replace")
+
+    def open(self, store: bytes) -> str:
+        """Open a store once, which makes or upgrades the library's tables; Go's error or empty."""
+        silent = _LogCallback(lambda _data, _size: None)
+        _KEPT.append(silent)
+        answer = self._take_text(self._go.GetAllDevices(store, silent)).decode(errors="replace")
+        return answer.removeprefix("error: ") if answer.startswith("error: ") else ""
 
     def disconnect(self, client: bytes) -> None:
         """Close the link; what is queued still comes. Waits for a dial under way."""

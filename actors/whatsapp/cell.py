@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +28,7 @@ from .frames import Frame, FrameError, FrameReader, FrameType
 from .hosted import Hosted, NotRunning
 from .journal import Journal, JournalBusy
 from .mapgate import MapGate
+from .reprieve import Reprieve
 
 __all__ = ["CellArguments", "main"]
 
@@ -88,6 +88,7 @@ class Cell:
         key = None if arguments.root_key is None else bytes.fromhex(arguments.root_key)
         self._library = Library(Path(arguments.library), key)
         self._clients: dict[int, Hosted] = {}
+        self._reprieve = Reprieve()
         self._starts = 0
 
     def run(self) -> None:
@@ -106,7 +107,7 @@ class Cell:
     def _take(self, frame: Frame) -> None:
         match frame.type:
             case FrameType.PING:
-                _live_until(decode_until(frame.payload))
+                self._reprieve.until(decode_until(frame.payload))
                 self._send(Frame(FrameType.OK, number=frame.number))
             case FrameType.STATS:
                 self._answer(frame, self._stats)
@@ -145,7 +146,7 @@ class Cell:
 
     def _start(self, frame: Frame) -> bytes:
         request = Start.decode(frame.payload)
-        _live_until(request.until)
+        self._reprieve.until(request.until)
         try:
             journal = Journal.open(Path(request.journal), request.after, request.seen)
         except JournalBusy as busy:
@@ -214,15 +215,6 @@ def main() -> NoReturn:
         Path("/proc/self/oom_score_adj").write_text("500")
     os.umask(0o077)  # keys and messages are for this user alone
     _end(lambda: Cell(arguments).run())
-
-
-def _live_until(moment: float | None) -> None:
-    """Have the kernel end this process then: it does, whatever runs or hangs in here.
-
-    A process that is stopped meanwhile (SIGSTOP) ends as soon as it would go on, before it does anything.
-    """
-    if moment is not None:
-        signal.setitimer(signal.ITIMER_REAL, max(0.001, moment - time.monotonic()))
 
 
 def _end(work: Callable[[], None]) -> NoReturn:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 from enum import IntEnum
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 __all__ = [
     "Argument",
@@ -48,8 +48,8 @@ class Start:
 
     session: str
     """For log lines."""
-    store: str
-    """A SQLite path with the library's options riding along."""
+    store: str = field(repr=False)  # may hold a password
+    """A SQLite path with the library's options riding along, or a `postgres…` URL."""
     journal: str
     """A directory."""
     after: int
@@ -63,22 +63,27 @@ class Start:
     """Whether the store must hold a device: then a QR code means that it was lost."""
     until: float | None = None
     """As what a ping carries."""
+    device: bytes = b""
+    """A `neonize.JID`: which device of the store; empty: its only one, or a new one."""
+    new: bool = False
+    """Whether a new one is made although others are there."""
 
     def encode(self) -> bytes:
-        return json.dumps({**asdict(self), "device_props": self.device_props.hex()}).encode()
+        binary = {"device_props": self.device_props.hex(), "device": self.device.hex()}
+        return json.dumps({**asdict(self), **binary}).encode()
 
     @classmethod
     def decode(cls, payload: bytes) -> "Start":
         """Raises BadRequest."""
         try:
             values = json.loads(payload)
-            return cls(**{**values, "device_props": bytes.fromhex(values["device_props"])})
+            return cls(**values | {name: bytes.fromhex(values[name]) for name in ("device_props", "device")})
         except (TypeError, ValueError, KeyError) as error:
             raise BadRequest(f"no start request: {error!r}") from None
 
 
 def encode_until(until: float | None) -> bytes:
-    """A PING frame's payload: when the cell is to end, by CLOCK_MONOTONIC, unless it is told a later time."""
+    """A PING frame's payload: when the cell is to end, by CLOCK_MONOTONIC, unless it is told another time."""
     return b"" if until is None else _MOMENT.pack(until)
 
 

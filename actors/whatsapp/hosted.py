@@ -1,8 +1,10 @@
 """One client inside a cell: its thread, its journal, and the order in which it may be called and stopped."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from .binding import Callbacks, Library, log_entry
 from .control import Argument, Start
@@ -10,14 +12,28 @@ from .journal import Journal
 from .kinds import JOURNAL_FULL, LOOP_ENDED, OLD_COUNTER, PAIRING_STATUS, QR_CODE
 from .mapgate import MapGate
 
-__all__ = ["Hosted", "NotRunning"]
+__all__ = ["STORE_FAILED", "Hosted", "NotRunning"]
 
 REGISTERED = 0.1  # seconds by which a starting client has written the library's maps, login or not
 FIRST_SIGN = 1.0  # seconds that other starts and stops wait for a start's first callback
 QUIET = 0.025  # seconds without a callback after which a disconnected client has delivered all
 IN_FLIGHT = 0.5  # seconds for calls under way to end before a stop
 DRAIN = 1.0  # seconds for a disconnected client to fall quiet
+CLOSED = 1.0  # seconds for the link to close before what could not be decrypted is acknowledged
 RETURN = 0.25  # seconds for the library's loop to return; it never does while a client waits to be paired
+
+# A message that could not be decrypted because its keys could not be read or written: in the words of
+# PostgreSQL's driver, of the network on the way there, or of SQLite. Only the end of the line counts, for the
+# message's id is the sender's choice; and not what the database finds wrong with the values (classes 22 and
+# 23), which come from there too: such a message would be fetched for ever.
+STORE_FAILED: Final = re.compile(
+    r"Error decrypting message .*"
+    r"( pq: .*\((?!22|23)[0-9A-Z]{5}\)|: driver: bad connection"
+    r"|: (connection refused|connection reset by peer|broken pipe|i/o timeout|no such host|no route to host"
+    r"|network is unreachable|no such file or directory)|database is locked|database or disk is full"
+    r"|disk I/O error|readonly database|unable to open database file)",
+    re.DOTALL,
+)
 
 
 class NotRunning(Exception):
@@ -52,6 +68,7 @@ class Hosted:
         self._taking = False
         self._stopping = False
         self._full = False
+        self._astray = threading.Lock()  # held from the first failure of the store on
         self._last = time.monotonic()
         self._first = threading.Event()
         self._returned = threading.Event()
@@ -110,6 +127,8 @@ class Hosted:
             self._request.device_props,
             None if self._request.proxy is None else self._request.proxy.encode(),
             Callbacks(self._on_qr, self._on_pairing, self._on_event, self._on_log),
+            device=self._request.device,
+            new=self._request.new,
         )
         with self._state:
             self._taking = False
@@ -142,6 +161,20 @@ class Hosted:
         else:
             # What fails because the link is being closed on purpose is no warning.
             self._log("DEBUG" if self._stopping else level, self._request.session, f"{module}: {message}")
+            if not self._stopping and STORE_FAILED.fullmatch(message):
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Close the link because the store fails.
+
+        The library is about to acknowledge what it could not decrypt, and asks for it again a few times only.
+        Before this returns, it has no link for that: WhatsApp keeps the message.
+        """
+        closing = threading.Thread(target=self._disconnect, daemon=True)
+        closing.start()
+        closing.join(CLOSED)
+        if self._astray.acquire(blocking=False):
+            self._keep(LOOP_ENDED, b"the store of the device's keys failed")
 
     def _came_up(self) -> None:
         if not self._first.is_set():

@@ -11,7 +11,7 @@ from api.config import Config
 from api.doctor.finding import Finding, ok, problem, warning
 from storage.embedded import DATABASE, ROLE
 from storage.errors import MigrationError
-from storage.migrate import migrations, pending
+from storage.migrate import OLDEST_PROGRAM, migrations, pending
 from storage.programs import major_version
 
 OLDEST = 15
@@ -126,14 +126,18 @@ def _schema(connection: Connection) -> Iterator[Finding]:
         if row == (True,)
         else []
     )
+    oldest = (connection.execute(OLDEST_PROGRAM).fetchone() if applied else None) or (None,)
     try:
-        waiting = pending(ours, applied)
+        waiting = pending(ours, applied, *oldest)
     except MigrationError as error:
         yield problem(
             "migrations",
             str(error),
             "start the release that migrated it, or restore the back-up from before the upgrade",
         )
+        return
+    if len(applied) > len(ours):
+        yield ok("migrations", f"at {applied[-1][1]}, which bears this program, of {ours[-1].name}")
         return
     if not waiting:
         yield ok("migrations", f"at {ours[-1].name}, as this program")

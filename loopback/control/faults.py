@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from attrs import asdict
 from quart import Blueprint, request
 
 from loopback.control.asked import body, invalid, phone_of
@@ -79,4 +80,19 @@ def routes(network: Network) -> Blueprint:
         phone = None if number is None else phone_of(network, number).account.phone
         return {"logins": [login_shown(login) for login in network.logins.since(int(after), phone)]}
 
+    @at.get("/attempts")
+    async def attempts() -> Any:
+        since = _since(request.args.get("since", "0"))
+        return {
+            "connections": [at for at in network.attempts.connections if at >= since],
+            "logins": [asdict(login) for login in network.attempts.logins if login.at >= since],
+        }
+
     return at
+
+
+def _since(given: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise invalid("since", "must be Unix seconds") from None

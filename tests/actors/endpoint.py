@@ -34,8 +34,8 @@ class Endpoint:
     _arrived: trio.Condition = field(factory=trio.Condition)
 
     async def until(self, count: int) -> list[Request]:
-        """The requests, as soon as there are so many."""
-        with trio.fail_after(20):
+        """The requests, as soon as there are so many; whoever sends them may have to be started first."""
+        with trio.fail_after(60):
             async with self._arrived:
                 while len(self.requests) < count:
                     await self._arrived.wait()

@@ -41,7 +41,7 @@ async def until_gone(pid: int) -> None:
 def give_device(stand: Stand, session: Session) -> None:
     """Let the session's store look paired, which is enough to get its client into a shared cell."""
     store = stand.store(session)
-    store.parent.mkdir(parents=True)
+    store.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(store)) as database:
         database.execute("CREATE TABLE whatsmeow_device (jid TEXT)")
         database.execute("INSERT INTO whatsmeow_device VALUES (?)", (JID,))
@@ -226,8 +226,8 @@ async def test_keys_and_journal_are_for_this_user_alone_wherever_they_lie(tmp_pa
         session.acknowledging = False
         await s.attach(session)
         await session.until_event(LoopEnded)
-        files = [path for path in (s.directory / "a").rglob("*") if path.is_file()]
-        assert {path.name for path in files} >= {"device.db", "lock"}
+        files = [path for path in s.directory.rglob("*") if path.is_file()]
+        assert {path.name for path in files} >= {"a.db", "lock"}
         assert [path for path in files if path.stat().st_mode & 0o077] == []
         assert [path for path in tmp_path.rglob("*.db") if path not in files] == []
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,8 @@ from storage.writer import Writer
 from storage.writes import Append, Committed, Insert, NewEvent
 
 ADMIN_KEY = "tz_admin-key-of-the-tests"
+PATIENCE = 30.0
+"""Seconds until an answer: a busy machine is slow."""
 PASSWORD = "correct horse battery staple"
 SENT_AT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
@@ -138,7 +140,7 @@ class Stage:
         """Another client; None: without a key."""
         headers = {} if key is None else {"x-api-key": key}
         return httpx.AsyncClient(
-            base_url=self.client.base_url, headers=headers, trust_env=False, verify=False
+            base_url=self.client.base_url, headers=headers, timeout=PATIENCE, trust_env=False, verify=False
         )
 
     async def key(
@@ -234,46 +236,49 @@ async def running_api(
     brokers = Sinks(specs=sinks, writer=root.ref("writer"), reads=reads)
     store = MediaStore(file_pool)
     filing = Filing.of(config, stats, store=store, writer=root.ref("writer"), reads=reads)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(root.run)
-        await nursery.start(brokers.supervisor.run)
-        if decoding:
-            await nursery.start(filing.supervisor.run)
-        writer: Ref = root.ref("writer")
-        services = Services(
-            version="1.2.3",
-            root=root,
-            sessions=Sessions(sessions, writer, reads, SessionConfig(data=data), stats.sessions),
-            writer=writer,
-            reads=reads,
-            hub=root.ref("hub"),
-            listeners=Listeners(listeners_per_key),
-            passwords=Passwords(CHEAPEST),
-            tries=tries or Tries(),
-            secure_cookies=secure_cookies,
-            webhooks=webhooks,
-            sinks=brokers,
-            media=filing.store,
-            intake=filing.intake,
-            downloader=filing.downloader,
-            uploads=filing.uploads,
-            metrics=Metrics(version="1.2.3", root=root, stats=stats, sinks=brokers, open=open_metrics),
-            ready=ready,
-            loopback=loopback,
-        )
-        admin = mint(name="admin", session_id=None, scopes=("admin",), plain=ADMIN_KEY)
-        await writer.call(Insert(admin.row))
-        serving = Server(app=create_app(services), graceful_timeout=0.5, **server)
-        async with trio.open_nursery() as serving_nursery:
-            host, port = await serving_nursery.start(serving.start)
-            async with httpx.AsyncClient(
-                base_url=f"http://{host}:{port}", headers={"x-api-key": ADMIN_KEY}, trust_env=False
-            ) as client:
-                yield Stage((host, port), client, services, scripts)
-            serving_nursery.cancel_scope.cancel()
-        if decoding:
-            await filing.supervisor.stop()
-        await brokers.supervisor.stop()
-        await root.stop()
-    pool.close()
-    file_pool.close()
+    # A connection that a failed test left open would be held against a later one.
+    with closing(pool), closing(file_pool):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(root.run)
+            await nursery.start(brokers.supervisor.run)
+            if decoding:
+                await nursery.start(filing.supervisor.run)
+            writer: Ref = root.ref("writer")
+            services = Services(
+                version="1.2.3",
+                root=root,
+                sessions=Sessions(sessions, writer, reads, SessionConfig(data=data), stats.sessions),
+                writer=writer,
+                reads=reads,
+                hub=root.ref("hub"),
+                listeners=Listeners(listeners_per_key),
+                passwords=Passwords(CHEAPEST),
+                tries=tries or Tries(),
+                secure_cookies=secure_cookies,
+                webhooks=webhooks,
+                sinks=brokers,
+                media=filing.store,
+                intake=filing.intake,
+                downloader=filing.downloader,
+                uploads=filing.uploads,
+                metrics=Metrics(version="1.2.3", root=root, stats=stats, sinks=brokers, open=open_metrics),
+                ready=ready,
+                loopback=loopback,
+            )
+            admin = mint(name="admin", session_id=None, scopes=("admin",), plain=ADMIN_KEY)
+            await writer.call(Insert(admin.row))
+            serving = Server(app=create_app(services), graceful_timeout=0.5, **server)
+            async with trio.open_nursery() as serving_nursery:
+                host, port = await serving_nursery.start(serving.start)
+                async with httpx.AsyncClient(
+                    base_url=f"http://{host}:{port}",
+                    headers={"x-api-key": ADMIN_KEY},
+                    timeout=PATIENCE,
+                    trust_env=False,
+                ) as client:
+                    yield Stage((host, port), client, services, scripts)
+                serving_nursery.cancel_scope.cancel()
+            if decoding:
+                await filing.supervisor.stop()
+            await brokers.supervisor.stop()
+            await root.stop()

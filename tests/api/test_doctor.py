@@ -306,6 +306,18 @@ def test_a_schema_of_a_newer_program_is_a_problem(other: str, data: Path) -> Non
     assert "9999_new, newer than this program's" in found.text
 
 
+def test_a_newer_schema_that_bears_this_program_is_fine(other: str, data: Path) -> None:
+    trio.run(migrate, other)
+    with psycopg.connect(other, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO migrations (number, name, checksum, oldest_program)"
+            " SELECT 9999, '9999_new', 'x', max(number) FROM migrations"
+        )
+    found = of(looked(other, data), "migrations")
+    assert found.level is Level.OK
+    assert found.text.startswith("at 9999_new, which bears this program")
+
+
 def test_who_may_make_no_tables_is_told(other: str, data: Path, admin: psycopg.Connection) -> None:
     admin.execute("CREATE ROLE guest")
     try:

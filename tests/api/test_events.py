@@ -49,7 +49,7 @@ async def refusal(stage: Stage, key: str | None, **asked: Any) -> tuple[int, str
 
 
 async def next_event(connection: WebSocketConnection) -> dict[str, Any]:
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         event: dict[str, Any] = json.loads(await connection.get_message())
         return event
 

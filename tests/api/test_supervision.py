@@ -201,7 +201,13 @@ async def test_a_restart_begun_goes_on_without_its_caller(stage: Stage) -> None:
             return bool(ana["state"] == "running" and ana["since"] != before)
 
         await until(back)
-    (entry,) = (await stage.client.get("/api/audit", params={"action": "tree.restart"})).json()["entries"]
+
+        async def recorded() -> Any:
+            answer = await stage.client.get("/api/audit", params={"action": "tree.restart"})
+            return answer.json()["entries"]
+
+        await until(recorded)  # which is after the actor is back
+    (entry,) = await recorded()
     assert (entry["target"], entry["outcome"]) == ("sessions/ana", "ok")
 
 

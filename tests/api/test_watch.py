@@ -299,7 +299,9 @@ class Terminal:
 
     def ended(self) -> int:
         """The exit code; whatever is left was read."""
+        deadline = time.monotonic() + 30
         while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"it did not end:\n{self.output[-3000:]}"
             self.read(0.05)
         self.read(0.05)
         return int(self.process.returncode)

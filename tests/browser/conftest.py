@@ -1,4 +1,4 @@
-"""A sandbox and a browser for each file of tests, and a tab for each test, watched to its end."""
+"""A browser for all files, a sandbox for most of them, and a tab for each test, watched to its end."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,19 +14,40 @@ from tests.browser.tab import Tab
 OpenTab = Callable[..., Tab]
 
 
-@pytest.fixture(scope="module")
-def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A file's own sandbox, with its CONFIG as supervisor.toml."""
+UNLIMITED = """
+[session]
+per_minute = 1000
+burst = 1000
+"""
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
     if found() is None:
         pytest.skip(MISSING)
-    config = getattr(request.module, "CONFIG", "")
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), config) as running:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def shared_sandbox(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox in which each file has phones of its own."""
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), UNLIMITED) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def browser(sandbox: Sandbox) -> Iterator[Browser]:
-    with chromium() as running:
+def sandbox(
+    request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:
+    """The shared sandbox, or a file's own if it has a CONFIG, which is its supervisor.toml."""
+    config = getattr(request.module, "CONFIG", None)
+    if config is None:
+        shared: Sandbox = request.getfixturevalue("shared_sandbox")
+        yield shared
+        shared.tidy()
+        return
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), config) as running:
         yield running
 
 

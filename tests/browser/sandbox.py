@@ -65,6 +65,18 @@ class Sandbox:
         """Register somebody with a phone."""
         self.network("POST", "phones", {"phone": number, "name": name})
 
+    def link(self, session: str, number: str) -> None:
+        """Make a session, and somebody with a phone who links it."""
+        self.phone(number, session)
+        self.call("POST", "/api/sessions", {"id": session, "name": session})
+
+        def code() -> str | None:
+            answer = self.http.get(f"/api/sessions/{session}/qr", params={"format": "raw"})
+            return answer.text if answer.is_success else None
+
+        self.network("POST", f"phones/{number}/scan", {"qr": until(code, "there is a QR code")})
+        until(lambda: self.status(session) == "connected", f"{session} is connected")
+
     def write(self, number: str, to: str, message: str) -> str:
         """Let somebody write; the message's id."""
         return str(
@@ -93,6 +105,18 @@ class Sandbox:
         user = {"name": name, "password": f"the password of {name}"}
         self.call("POST", "/api/users", {**user, "role": role, **more})
         return user
+
+    def tidy(self) -> None:
+        """Take away users, sessions and faults that were added, and what was set of Ana and Budi."""
+        self.network("DELETE", "faults")
+        for session in self.call("GET", "/api/sessions")["sessions"]:
+            if session["id"] in {each["id"] for each in self.described["sessions"]}:
+                self.call("PATCH", f"/api/sessions/{session['id']}", {"limits": None, "metadata": {}})
+            else:
+                self.call("DELETE", f"/api/sessions/{session['id']}")
+        for user in self.call("GET", "/api/users")["users"]:
+            if user["name"] != self.admin["name"]:
+                self.call("DELETE", f"/api/users/{user['id']}")
 
 
 @contextmanager

@@ -12,12 +12,6 @@ from tests.browser.conftest import OpenTab
 from tests.browser.sandbox import ANA, Sandbox, until
 from tests.browser.tab import Tab
 
-CONFIG = """
-[session]
-per_minute = 1000
-burst = 1000
-"""
-
 CITRA = "628110000021"
 PLACE = f"chats/ana/{CITRA}@s.whatsapp.net"
 

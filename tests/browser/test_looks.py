@@ -9,6 +9,8 @@ from tests.browser.lively import CITRA, make_lively
 from tests.browser.sandbox import Json, Sandbox
 from tests.browser.tab import Tab
 
+CONFIG = ""  # a sandbox of its own: what its pages show is said in lively.py, and nothing else
+
 FIRST_LOAD = 150_000  # bytes over the wire, from the sign-in to the overview
 
 WIDTHS = (1280, 390)

@@ -6,6 +6,8 @@ from tests.browser.conftest import OpenTab
 from tests.browser.sandbox import ANA, BUDI, Sandbox
 from tests.browser.tab import Tab
 
+CONFIG = ""  # a sandbox of its own: all is well in it at first
+
 
 def test_all_is_well_until_it_is_not_and_each_thing_leads_to_where_one_can_act(
     sandbox: Sandbox, tab: Tab

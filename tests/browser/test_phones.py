@@ -55,10 +55,10 @@ def test_a_session_is_made_and_linked_without_leaving_the_page(sandbox: Sandbox,
 def test_a_phone_writes_to_a_session_and_sees_the_answer_and_that_it_was_read(
     sandbox: Sandbox, tab: Tab
 ) -> None:
-    sandbox.phone(CITRA, "Citra")
+    sandbox.phone(CITRA, "Fajar")
     tab.go("phones", "Simulated phones")
     page = tab.page
-    page.get_by_role("link", name="Citra").click()
+    page.get_by_role("link", name="Fajar").click()
     page.get_by_role("link", name="Ana").click()
     writes(page, "Are there mangoes?")
     talk = page.get_by_role("log")

@@ -3,16 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.sandbox import BUDI, Json, Sandbox, until
 from tests.browser.tab import Tab
 
-CONFIG = """
-[session]
-per_minute = 1
-burst = 1
-"""
+
+@pytest.fixture(scope="module", autouse=True)
+def slow(sandbox: Sandbox) -> None:
+    """Ana sends a message a minute."""
+    sandbox.call("PATCH", "/api/sessions/ana", {"limits": {"perMinute": 1, "burst": 1}})
 
 
 def schedule(sandbox: Sandbox, message: str) -> Json:

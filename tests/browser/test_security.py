@@ -11,6 +11,8 @@ from tests.browser.elsewhere import Elsewhere, elsewhere
 from tests.browser.sandbox import ANA, Json, Sandbox, until
 from tests.browser.tab import Tab
 
+CONFIG = ""  # a sandbox of its own: what is guessed and what strangers send is left in it
+
 
 @pytest.fixture
 def party() -> Iterator[Elsewhere]:

@@ -8,7 +8,7 @@ from tests.browser.conftest import OpenTab
 from tests.browser.sandbox import Sandbox
 from tests.browser.tab import Tab
 
-DEWI = "628110000021"
+DEWI = "628110000051"
 
 
 def test_what_is_looked_for_stays_in_the_address(tab: Tab) -> None:

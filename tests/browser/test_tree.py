@@ -12,6 +12,8 @@ from tests.browser.conftest import OpenTab
 from tests.browser.sandbox import Json, Sandbox, until
 from tests.browser.tab import Tab
 
+CONFIG = ""  # a sandbox of its own: its actors are killed, stopped and made to crash
+
 AT = "2026-11-22T12:00:00.000Z"
 
 

@@ -1,5 +1,6 @@
 """What goes wrong on request, and that it goes right again afterwards."""
 
+import time
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,22 @@ async def test_dropped_link_comes_back_by_itself(network: Network) -> None:
     await anna.event("Disconnected")
     await anna.event("Connected")
     await anna.call("send", to=network.bert, text="back")
+
+
+async def test_every_connection_and_login_that_is_tried_is_told(network: Network) -> None:
+    await two(network)
+    anna = await network.linked(network.anna)
+    since = time.time()
+    await network.post("/faults", kind="refuseConnection", count=1)
+    await network.post("/faults", kind="refuseLogin", phone=network.anna, count=1)
+    await network.post("/faults", kind="drop", phone=network.anna)
+    await anna.event("Connected")
+    tried = await network.get(f"/attempts?since={since}")
+    logins = [each for each in tried["logins"] if each["phone"] == network.anna]
+    assert [(each["device"], each["accepted"]) for each in logins] == [(1, False), (1, True)]
+    assert len(tried["connections"]) >= 3  # refused, let in but not logged in, logged in
+    assert sorted(tried["connections"]) == tried["connections"]
+    assert all(since <= each["at"] <= time.time() for each in logins)
 
 
 @pytest.mark.parametrize("code", [500, 503, 515, 516])

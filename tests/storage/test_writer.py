@@ -31,6 +31,7 @@ from storage import (
     WriteRefused,
     Written,
     mark_interrupted,
+    migrate,
     new_id,
 )
 from storage.connection import TrioConnection
@@ -663,6 +664,27 @@ async def test_a_backend_killed_again_and_again_loses_nothing_and_doubles_nothin
     log = await gateway_log(database)
     assert [seq for _, _, seq in log] == list(range(1, 601))
     assert [(each.position, each.session_id, each.seq) for each in gateway.events] == log
+
+
+async def test_a_writer_commits_nothing_more_once_the_database_is_too_new_for_its_program(
+    empty_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate(empty_database)
+    async with running_writer(empty_database) as gateway:
+        await gateway.session("before")
+        admin = await TrioConnection.connect(empty_database, autocommit=True)
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> %s"
+            " AND datname = current_database()",
+            (admin.info.backend_pid,),
+        )
+        await admin.execute("INSERT INTO migrations (number, name, checksum) VALUES (9999, '9999_new', 'x')")
+        with pytest.raises(ActorDied):
+            await gateway.session("after")
+        stored = await (await admin.execute("SELECT id FROM sessions")).fetchall()
+        await admin.close()
+        assert stored == [("before",)]
+    assert "9999_new, newer than this program" in caplog.text
 
 
 async def test_a_commit_whose_answer_is_lost_is_not_done_twice(database: str, tmp_path: Path) -> None:

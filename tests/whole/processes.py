@@ -4,7 +4,9 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -103,12 +105,27 @@ class Network:
         (await self.control.delete("/faults")).raise_for_status()
 
 
+def fixed_port() -> int:
+    """A free port below those that the kernel hands out: nobody else gets it while nobody listens there."""
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", random.randrange(20_000, 30_000)))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+
+
 @asynccontextmanager
-async def network(folder: Path) -> AsyncIterator[Network]:
-    """A network of its own."""
-    folder.mkdir()
-    program = Running.start(folder / "log", "loopback", "--data", str(folder / "data"))
-    described = folder / "data" / "network.json"
+async def network(folder: Path, port: int = 0, keys: Path | None = None) -> AsyncIterator[Network]:
+    """A network of its own. With the port and the keys of another, gateways take it for that one."""
+    data = folder / "data"
+    data.mkdir(parents=True)
+    for key in ("ca.key", "ca.pem", "root.key") if keys else ():
+        shutil.copy2(Path(keys or "") / key, data)
+    program = Running.start(folder / "log", "loopback", "--data", str(data), "--proxy-port", str(port))
+    described = data / "network.json"
     try:
         await until(trio.Path(described).exists, "network.json")
         found = json.loads(described.read_text())
@@ -232,6 +249,15 @@ class Gateway:
         async with open_websocket(url, [("x-api-key", session.key)]) as socket:
             yield socket
 
+    async def tidy(self) -> None:
+        """Let it run, without a session."""
+        if self.program.process.poll() is None:
+            await self.wait()
+        else:
+            await self.start()
+        for session in (await self.call("GET", "/api/sessions"))["sessions"]:
+            await self.call("DELETE", f"/api/sessions/{session['id']}", status=204)
+
     async def kill(self) -> None:
         """Kill -9, whatever it does."""
         await self.program.stop(signal.SIGKILL)
@@ -255,6 +281,13 @@ class Gateway:
         self.http.headers["x-api-key"] = found["adminKey"]
 
 
+def start_gateway(folder: Path, network: Network, config: str) -> Running:
+    """A gateway on that network, with `config` as its supervisor.toml; its data may be there already."""
+    folder.mkdir(exist_ok=True)
+    (folder / "supervisor.toml").write_text(config)
+    return _up(folder, network)
+
+
 def _up(folder: Path, network: Network) -> Running:
     config = folder / "supervisor.toml"
     return Running.start(
@@ -266,11 +299,9 @@ def _up(folder: Path, network: Network) -> Running:
 
 @asynccontextmanager
 async def gateway(folder: Path, network: Network, config: str = "") -> AsyncIterator[Gateway]:
-    """A gateway on that network, with `config` as its supervisor.toml; its data may be there already."""
-    folder.mkdir(exist_ok=True)
-    (folder / "supervisor.toml").write_text(config)
+    """A gateway that ends with this block."""
     async with httpx.AsyncClient(timeout=100) as http:
-        running = Gateway(folder, network, _up(folder, network), http)
+        running = Gateway(folder, network, start_gateway(folder, network, config), http)
         try:
             await running.wait()
             yield running

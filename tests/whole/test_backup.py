@@ -13,8 +13,12 @@ import pytest
 import trio
 from psycopg.conninfo import make_conninfo
 
+from actors.keys import PostgresDevices
+from actors.whatsapp.events import Connected, Identified, QrCode
+from actors.whatsapp.proto import e2e
 from api.cli import main
 from storage import embedded_postgres
+from tests.actors.whatsapp.stand import stand
 from tests.whole.conftest import QUICK
 from tests.whole.processes import ROOT, Gateway, Network, Session, gateway, until
 
@@ -78,6 +82,50 @@ async def test_a_back_up_taken_while_it_runs_is_restored_without_pairing(
         assert (await _statuses(other, ana)).count("pairing") == 1
 
 
+async def test_keys_in_postgresql_come_back_with_its_dump(wa: Network, tmp_path: Path) -> None:
+    dump = tmp_path / "database.dump"
+    for number in (ANA, CUSTOMER):
+        await wa.phone(number)
+    async with (
+        embedded_postgres(tmp_path / "before", fsync=False) as dsn,
+        stand(tmp_path / "a", **_told(wa)) as s,
+    ):
+        s.devices = PostgresDevices(dsn, "terzetto keys")
+        session = await s.session("ana")
+        client = await s.attach(session)
+        await wa.control.post(f"/phones/{ANA}/scan", json={"qr": (await session.until_event(QrCode)).code})
+        jid = (await session.until_event(Identified)).jid
+        await session.until_event(Connected)
+        await wa.write(CUSTOMER, ANA, "before")
+        await session.until(lambda: "before" in session.texts())
+        await client.stop()
+        await _run(_program("pg_dump"), "--format=custom", f"--file={dump}", dsn)
+
+    async with (
+        embedded_postgres(tmp_path / "after", fsync=False) as dsn,
+        stand(tmp_path / "b", **_told(wa)) as s,
+    ):
+        await _run(_program("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={dsn}", dump)
+        s.devices = PostgresDevices(dsn, "terzetto keys")
+        session = await s.session("ana")
+        client = await s.attach(session, jid)
+        await session.until_event(Connected)
+        await wa.write(CUSTOMER, ANA, "after")
+        await session.until(lambda: "after" in session.texts())
+        await client.send(f"{CUSTOMER}@s.whatsapp.net", e2e.Message(conversation="back again"))
+
+        async def is_there() -> bool:
+            return "back again" in await wa.texts(CUSTOMER)
+
+        await until(is_there, "the answer arrives")
+
+
+def _told(wa: Network) -> dict[str, Any]:
+    """The network as cells are told of it."""
+    names = {"proxy": "PROXY", "ca_file": "CA_FILE", "root_key": "ROOT_KEY"}
+    return {name: wa.environment[f"TERZETTO_WHATSAPP_{variable}"] for name, variable in names.items()}
+
+
 def test_what_is_copied_is_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
     (tmp_path / "devices").mkdir()
     with sqlite3.connect(tmp_path / "devices" / "a b.db") as device:
@@ -100,7 +148,9 @@ def test_what_is_copied_is_whole_and_for_its_owner_alone(tmp_path: Path) -> None
 
 def test_a_directory_without_devices_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backup", "--data", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == f"terzetto: there are no devices in {tmp_path}\n"
+    assert capsys.readouterr().err == (
+        f"terzetto: there are no devices in {tmp_path}; those in PostgreSQL are in its dump\n"
+    )
 
 
 async def _back_up(data: Path, folder: Path) -> None:

@@ -97,9 +97,9 @@ async def test_contacts_are_known_looked_up_and_blocked(gw: Gateway, wa: Network
 
     async def known() -> bool:
         found = await gw.call("GET", f"/api/contacts/{CLEO}", session=ana)
-        return bool(found["name"] == "Cleo of the Book")
+        return (found["name"], found["pushName"]) == ("Cleo of the Book", "Phone 03")
 
-    await until(known, "the phone's name for Cleo is known")
+    await until(known, "the phone's name for Cleo and her own are known")
     listed = {each["jid"]: each for each in (await gw.call("GET", "/api/contacts", session=ana))["contacts"]}
     assert listed[jid(CLEO)]["pushName"] == "Phone 03"
     assert (listed[jid(CLEO)]["phone"], listed[jid(CLEO)]["name"]) == (CLEO, "Cleo of the Book")

@@ -2,10 +2,14 @@
 
 import os
 import signal
+import time
+from functools import partial
+from pathlib import Path
 
 import trio
 
-from tests.whole.processes import Gateway, Network, alive, descendants, until
+from tests.whole.conftest import QUICK
+from tests.whole.processes import Gateway, Network, alive, descendants, gateway, until
 
 ANA, BUDI, CUSTOMER = "628130000001", "628130000002", "628130000003"
 
@@ -25,6 +29,25 @@ async def test_sessions_come_back_without_pairing_after_the_gateway_was_killed(
     await until(lambda: _has(gw, budi, ["before", "after"]), "both messages are stored")
     statuses = await _events(gw, ana, "session.status")
     assert "pairing" not in statuses[statuses.index("connected") :]
+
+
+async def test_after_a_kill_all_sessions_are_back_with_one_attempt_each(wa: Network, tmp_path: Path) -> None:
+    async with gateway(tmp_path / "gateway", wa, QUICK + "[cells]\nsessions_per_cell = 4\n") as gw:
+        sessions = [await gw.pair(f"s{number}", f"62813001{number:04}") for number in range(12)]
+        killed = time.time()
+        await gw.kill()
+        await gw.start()
+        for session in sessions:
+            await gw.until_connected(session)
+        tried = (await wa.control.get("/attempts", params={"since": killed})).json()
+        assert len(tried["connections"]) == len(sessions)
+        assert sorted(each["phone"] for each in tried["logins"]) == [each.phone for each in sessions]
+        assert all(each["accepted"] for each in tried["logins"])
+        await wa.phone(CUSTOMER)
+        for session in sessions:
+            await wa.write(CUSTOMER, session.phone, "are you there?")
+        for session in sessions:
+            await until(partial(_has, gw, session, ["are you there?"]), "it is stored")
 
 
 async def test_what_comes_while_a_session_is_away_is_delivered_when_it_returns(

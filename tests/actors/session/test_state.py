@@ -7,12 +7,23 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.limiter import TokenBucket
 from actors.session import state as s
-from actors.session.state import Attach, Detach, ForgetDevice, Machine, Policy, SessionState, advance
+from actors.session.state import (
+    Attach,
+    Detach,
+    ForgetDevice,
+    Machine,
+    Policy,
+    SessionState,
+    advance,
+    starts,
+)
 from runtime import Backoff
 from storage.rows import Desired
 
-POLICY = Policy(backoff=Backoff(min=1.0, max=8.0, factor=2.0, jitter=0.0), rng=Random(1))
+AT_ONCE = TokenBucket(60, 10**9)
+POLICY = Policy(backoff=Backoff(min=1.0, max=8.0, factor=2.0, jitter=0.0), rng=Random(1), starts=AT_ONCE)
 IDLE = Machine(state=SessionState.STOPPED, desired=Desired.STOPPED, paired=False)
 PAIRED = evolve(IDLE, paired=True)
 
@@ -149,6 +160,28 @@ def test_what_ran_before_a_restart_runs_after_it(stored: SessionState) -> None:
 def test_what_the_user_stopped_stays_stopped_after_a_restart(stored: SessionState) -> None:
     machine = evolve(PAIRED, state=stored, desired=Desired.STOPPED)
     assert advance(machine, s.Begin(), 0.0, POLICY)[1] == ()
+
+
+def test_many_that_begin_at_once_start_in_turn_and_have_their_whole_window_from_there() -> None:
+    policy = Policy(starts=starts(2))
+    stored = evolve(PAIRED, state=SessionState.CONNECTED, desired=Desired.RUNNING)
+    begun = [advance(stored, s.Begin(), 100.0, policy) for _ in range(5)]
+    waits = [0.0, 0.0, 0.5, 1.0, 1.5]
+    assert [effects for _, effects in begun] == [(Attach(pairing=False, wait=wait),) for wait in waits]
+    assert [machine.due for machine, _ in begun] == [100.0 + wait + policy.start_window for wait in waits]
+
+
+def test_lost_clients_come_back_in_turn_too() -> None:
+    policy = Policy(starts=starts(1), backoff=Backoff(min=1.0, max=1.0, jitter=0.0))
+    lost = run(connected(), s.ClientEnded("died"))
+    effects = [advance(lost, s.Due(), 1.0, policy)[1] for _ in range(3)]
+    assert effects == [(Attach(pairing=False, wait=wait),) for wait in (0.0, 1.0, 2.0)]
+
+
+def test_who_pairs_waits_for_nobody() -> None:
+    policy = Policy(starts=starts(1))
+    for _ in range(3):
+        assert advance(IDLE, s.StartAsked(), 0.0, policy)[1] == (Attach(pairing=True),)
 
 
 INPUTS = st.one_of(

@@ -14,6 +14,7 @@ import httpx
 import trio
 
 from actors.cells import Cell, CellConfig, CellPool
+from actors.keys import DeviceStore, FileDevices
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
 from actors.whatsapp.events import Connected, Identified, MessageArrived, Paired, QrCode
 from runtime import Actor, ChildSpec, DynamicSupervisor, Ref, Restart
@@ -91,6 +92,7 @@ class Stand:
         self, directory: Path, config: CellConfig, cells: DynamicSupervisor, sessions: DynamicSupervisor
     ) -> None:
         self.directory = directory
+        self.devices: DeviceStore = FileDevices(directory / "devices")
         self.cells = cells
         self.pool = CellPool(config, cells, rng=random.Random(1))
         self._sessions = sessions
@@ -107,7 +109,7 @@ class Stand:
             session.id,
             session.ref,
             **{
-                "device_store": self.store(session),
+                "device_store": self.devices,
                 "jid": jid,
                 "after": session.stored,
                 "seen": session.stored,
@@ -118,7 +120,8 @@ class Stand:
         )
 
     def store(self, session: Session) -> Path:
-        return self.directory / session.id / "device.db"
+        """Its device's file."""
+        return self.directory / "devices" / f"{session.id}.db"
 
     def journal(self, session: Session) -> Path:
         return self.directory / session.id / "journal"
