@@ -23,6 +23,7 @@ class Relay:
     source: str = "127.0.0.1"
     port: int = field(default=0, init=False)
     _whole: trio.Event = field(factory=trio.Event, init=False)
+    _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._whole.set()
@@ -35,11 +36,16 @@ class Relay:
         self._whole.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        async with trio.open_nursery() as nursery:
+        with self._scope:
             serve = partial(trio.serve_tcp, self._serve, 0, host="127.0.0.1")
-            (listener,) = await nursery.start(serve)
-            self.port = listener.socket.getsockname()[1]
-            task_status.started()
+            async with trio.open_nursery() as nursery:
+                (listener,) = await nursery.start(serve)
+                self.port = listener.socket.getsockname()[1]
+                task_status.started()
+
+    def close(self) -> None:
+        """All connections break."""
+        self._scope.cancel()
 
     async def _serve(self, near: trio.SocketStream) -> None:
         await self._whole.wait()
@@ -67,8 +73,9 @@ class Relay:
 
 @define(eq=False)
 class Relays:
-    """A network of relays."""
+    """A network of relays, which run in a nursery that outlasts them."""
 
+    nursery: trio.Nursery
     kind = "relays"
     hub = "127.0.0.1"
 
@@ -78,11 +85,13 @@ class Relays:
         host = f"127.0.77.{number}"  # Linux has all of 127.0.0.0/8
         relays = {part: Relay(("127.0.0.1", port), host) for part, port in services.items()}
         relays[Part.NODES] = Relay()
-        async with trio.open_nursery() as nursery:
+        try:
             for relay in relays.values():
-                await nursery.start(relay.run)
+                await self.nursery.start(relay.run)
             yield Place(host, relays)
-            nursery.cancel_scope.cancel()
+        finally:
+            for relay in relays.values():
+                relay.close()
 
 
 @define(eq=False)

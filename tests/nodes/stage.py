@@ -30,6 +30,7 @@ class Stage:
     services: dict[Part, int]
     chance: random.Random
     lease: float
+    _stack: AsyncExitStack
     nodes: list[Node] = field(factory=list)
     hosts: dict[str, str] = field(factory=dict)
     """By the name of each node there ever was."""
@@ -112,13 +113,18 @@ class Stage:
             rows = await (await connection.execute(query)).fetchall()
         return {name: (first, last, count) for name, first, last, count in rows}
 
+    async def grow(self, nodes: int) -> None:
+        """Have so many nodes."""
+        for number in range(len(self.nodes) + 1, nodes + 1):
+            self.nodes.append(await self._stack.enter_async_context(self.node(number)))
+
     async def pair(self, count: int, at_once: int = 4) -> None:
-        """So many sessions, each with a phone of its own and somebody to talk to, made anywhere."""
+        """So many sessions, each with a phone of its own and somebody to talk to."""
         limit = trio.CapacityLimiter(at_once)
 
         async def one(number: int) -> None:
             async with limit:
-                session = await self.anywhere().pair(f"s{number:02}", f"6281{number:07}")
+                session = await self.nodes[0].pair(f"s{number:02}", f"6281{number:07}")
                 self.partners[session.id] = f"6289{number:07}"
                 await self.wa.phone(self.partners[session.id])
                 self.sessions.append(session)
@@ -130,20 +136,16 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(
-    folder: Path, ways: Ways, *, nodes: int, lease: float, chance: random.Random
-) -> AsyncIterator[Stage]:
-    """So many nodes, running, on a database whose owners of sessions are written down from now on."""
+async def stage(folder: Path, ways: Ways, *, lease: float, chance: random.Random) -> AsyncIterator[Stage]:
+    """One node, running, on a database where it is written down from now on who owns a session."""
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(database(folder / "database"))
         wa = await stack.enter_async_context(network(folder / "network"))
         whatsapp = urlsplit(wa.environment["TERZETTO_WHATSAPP_PROXY"]).port
         assert whatsapp is not None
         services = {Part.DATABASE: port, Part.WHATSAPP: whatsapp}
-        made = Stage(folder, ways, wa, services, chance, lease)
-        for number in range(1, nodes + 1):
-            made.nodes.append(await stack.enter_async_context(made.node(number)))
-            if number == 1:
-                async with made.database() as connection:
-                    await install(connection)
+        made = Stage(folder, ways, wa, services, chance, lease, stack)
+        await made.grow(1)
+        async with made.database() as connection:
+            await install(connection)
         yield made

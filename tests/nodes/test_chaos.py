@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -41,19 +41,19 @@ PATIENCE = 90.0  # seconds for each part of being well again
 
 
 @pytest.fixture
-def ways() -> Iterator[Ways]:
+async def ways(nursery: trio.Nursery) -> AsyncIterator[Ways]:
     with ExitStack() as stack:
         if WAYS == "namespaces" or (LONG and not WAYS and os.geteuid() == 0):
             yield stack.enter_context(private_network())
         else:
-            yield Relays()
+            yield Relays(nursery)
 
 
 async def test_nodes_in_trouble_keep_every_promise(tmp_path: Path, ways: Ways) -> None:
     chance = random.Random(SEED)
     course: Iterable[Trouble] = at_random(chance, NODES, LEASE) if LONG else one_of_each(NODES, LEASE)
     say(f"\nseed {SEED}: {NODES} nodes in {ways.kind}, {SESSIONS} sessions, lease {LEASE:g} s")
-    async with stage(tmp_path, ways, nodes=NODES, lease=LEASE, chance=random.Random(SEED + 1)) as on:
+    async with stage(tmp_path, ways, lease=LEASE, chance=random.Random(SEED + 1)) as on:
         troubles = Troubles(on)
         try:
             found = await through(on, troubles, course)
@@ -72,7 +72,9 @@ async def through(on: Stage, troubles: Troubles, course: Iterable[Trouble]) -> F
         await nursery.start(endpoint.run)
         hook = {"url": f"http://{on.ways.hub}:{endpoint.port}/hook"}
         await on.nodes[0].call("POST", "/api/webhooks", hook, status=201)
+        # On one node: what others are handed while it is being paired has another code.
         await on.pair(SESSIONS)
+        await on.grow(NODES)
         load = Load(on, random.Random(SEED + 2), endpoint)
         load.watch(nursery)
         await until(on.balanced, "sessions are spread over the nodes", within=PATIENCE)

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from functools import partial
 from urllib.parse import urlsplit
@@ -42,9 +42,9 @@ while True:
 
 
 @pytest.fixture(params=["relays", "namespaces"])
-def ways(request: pytest.FixtureRequest) -> Iterator[Ways]:
+async def ways(request: pytest.FixtureRequest, nursery: trio.Nursery) -> AsyncIterator[Ways]:
     if request.param == "relays":
-        yield Relays()
+        yield Relays(nursery)
         return
     with ExitStack() as stack:
         try:

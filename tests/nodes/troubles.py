@@ -79,26 +79,20 @@ class Troubles:
 
     stage: Stage
     happened: list[Happened] = field(factory=list)
-    _free: dict[str, trio.Semaphore] = field(init=False)
-    _some: trio.Semaphore = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        names = [node.name for node in self.stage.nodes]
-        self._free = {name: trio.Semaphore(1) for name in [*names, "another"]}
-        self._some = trio.Semaphore(len(names) - 1)
 
     async def run(self, troubles: Iterable[Trouble], seconds: float) -> None:
         """One after the other until so many seconds are over; all has passed when this returns."""
         end = trio.current_time() + seconds
+        nodes = self.stage.nodes
+        free = {node.name: trio.Semaphore(1) for node in nodes}
+        another, some = trio.Semaphore(1), trio.Semaphore(len(nodes) - 1)
         async with trio.open_nursery() as nursery:
             for trouble in troubles:
                 await trio.sleep(trouble.pause)
                 if trio.current_time() > end:
                     return
-                another = trouble.kind is Kind.ANOTHER
-                node = None if another else self.stage.nodes[trouble.node]
-                held = [self._free["another" if node is None else node.name]]
-                held += [] if another else [self._some]
+                node = None if trouble.kind is Kind.ANOTHER else nodes[trouble.node]
+                held = [another] if node is None else [free[node.name], some]
                 for each in held:
                     await each.acquire()
                 nursery.start_soon(self._happen, trouble, node, held)
