@@ -33,6 +33,8 @@ class Findings:
     """To requests to send, by status."""
     outcomes: Outcomes
     inbound: dict[str, Inbound]
+    written: dict[str, dict[str, float]]
+    """By session, when each message was written to it; Unix times."""
     balance: dict[str, int]
     """By node, how many sessions it has in the end."""
 
@@ -59,6 +61,10 @@ class Findings:
                 f"{each.name} was told {each.again} times again"
                 for each in self.consumers
                 if each.again and each.name != "webhook"
+            ),
+            *(
+                f"asked again, answered otherwise: {key} {what}"
+                for key, what in self.outcomes.changed.items()
             ),
             *(f"sent, and arrived otherwise: {key} {what}" for key, what in self.outcomes.wrong.items()),
             *(
@@ -88,11 +94,23 @@ class Findings:
             ),
             f"  to send: {len(self.outcomes.ends)}, answers {dict(self.answers)}, ends {ends}",
             f"  inbound: {inbound}",
+            *(f"    lost in silence: {what}" for what in self._silent_by_time()),
             "  seconds away:",
             *(f"    {name}: {_summary(seconds)}" for name, seconds in sorted(self._away().items())),
             f"  in the end: {self.balance}",
         ]
         return "\n".join(lines)
+
+    def _silent_by_time(self) -> list[str]:
+        """What was lost in silence, one session after the other, and what had just befallen which node."""
+        found = []
+        for name, each in sorted(self.inbound.items()):
+            for at in sorted(self.written[name][message_id] for message_id in each.silent):
+                then = [
+                    f"{one.node} {one.kind}" for one in self.happened if one.begin - LATE <= at <= one.end
+                ]
+                found.append(f"{name} at {_clock(at)}: {', '.join(then)}")
+        return found
 
     def _away(self) -> dict[str, list[float]]:
         """By what befell the node that lost the session last; without any it was handed over for balance."""
@@ -109,10 +127,14 @@ class Findings:
 
 def line(each: Happened) -> str:
     """One trouble."""
-    at = time.strftime("%H:%M:%S", time.gmtime(each.begin))
+    at = _clock(each.begin)
     return (
         f"  {at} {each.node} {each.kind}, for {each.lasting:.1f} s, well after {each.end - each.begin:.1f} s"
     )
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(at)) + f"{at % 1:.3f}"[1:]
 
 
 def _summary(seconds: list[float]) -> str:

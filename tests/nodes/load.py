@@ -1,6 +1,7 @@
 """Messages both ways through any node, and those that are told of all that happens meanwhile."""
 
 import random
+import time
 from contextlib import suppress
 
 import httpx
@@ -30,8 +31,8 @@ class Load:
     story: Story = field(init=False)
     listeners: list[Listener] = field(init=False)
     reader: Told = field(factory=lambda: Told("reader"), init=False)
-    written: dict[str, set[str]] = field(factory=dict, init=False)
-    """By session, what was written to it and taken by the network."""
+    written: dict[str, dict[str, float]] = field(factory=dict, init=False)
+    """By session, what was written to it and taken by the network: by each message's id, when (Unix time)."""
     stop: trio.Event = field(factory=trio.Event, init=False)
     _pause: float = field(init=False)
 
@@ -65,7 +66,7 @@ class Load:
     async def all_delivered(self) -> bool:
         """Whether WhatsApp is rid of all that was written."""
         for session in self.on.sessions:
-            if not self.written[session.id] <= await settled_ids(self.on.wa, session):
+            if not self.written[session.id].keys() <= await settled_ids(self.on.wa, session):
                 return False
         return True
 
@@ -79,7 +80,7 @@ class Load:
         found: dict[str, Inbound] = {}
 
         async def one(session: Session) -> None:
-            written = self.written[session.id]
+            written = self.written[session.id].keys()
             found[session.id] = await what_became(self.on.anywhere(), self.on.wa, session, written)
 
         async with trio.open_nursery() as nursery:
@@ -88,9 +89,10 @@ class Load:
         return found
 
     async def _write(self, session: Session, partner: str) -> None:
-        written = self.written.setdefault(session.id, set())
+        written = self.written.setdefault(session.id, {})
         while not self.stop.is_set():
-            written.add(await self.on.wa.write(partner, session.phone, f"message {len(written)}"))
+            message_id = await self.on.wa.write(partner, session.phone, f"message {len(written)}")
+            written[message_id] = time.time()
             await trio.sleep(self._pause)
 
     async def _read(self) -> None:

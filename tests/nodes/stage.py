@@ -123,16 +123,36 @@ class Stage:
         limit = trio.CapacityLimiter(at_once)
 
         async def one(number: int) -> None:
+            name, phone, partner = f"s{number:02}", f"6281{number:07}", f"6289{number:07}"
             async with limit:
-                session = await self.nodes[0].pair(f"s{number:02}", f"6281{number:07}")
-                self.partners[session.id] = f"6289{number:07}"
-                await self.wa.phone(self.partners[session.id])
-                self.sessions.append(session)
+                await self.wa.phone(phone)
+                await self.wa.phone(partner)
+                self.partners[name] = partner
+                self.sessions.append(await self._paired(name, phone))
 
         async with trio.open_nursery() as nursery:
             for number in range(count):
                 nursery.start_soon(one, number)
         self.sessions.sort(key=lambda session: session.id)
+
+    async def _paired(self, name: str, phone: str) -> Session:
+        """A new session, connected; a node that loses its lease on a busy machine loses the code with it."""
+        made = await self.nodes[0].call("POST", "/api/sessions", {"id": name, "name": name}, status=201)
+        session = Session(name, phone, made["apiKey"])
+        scanned = ""
+
+        async def connected() -> bool:
+            nonlocal scanned
+            http = self.nodes[0].http
+            code = await http.get("/api/session/qr?format=raw", headers=session.headers)
+            if code.is_success and code.text != scanned:
+                scanned = code.text
+                await self.wa.control.post(f"/phones/{phone}/scan", json={"qr": scanned})
+            status = await http.get("/api/session/status", headers=session.headers)
+            return status.is_success and status.json()["actual"] == "connected"
+
+        await until(connected, f"{name} is connected", within=90)
+        return session
 
 
 @asynccontextmanager

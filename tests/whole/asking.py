@@ -87,18 +87,25 @@ class Outcomes:
     """By key: sent, failed or unknown."""
     wrong: dict[str, tuple[str, int, tuple[int, Json]]]
     """By key, what did not arrive as often as it should have: its end, how often, and the first answer."""
+    changed: dict[str, tuple[tuple[int, Json], tuple[int, Json]]]
+    """By key, the first answer and another that it got later."""
 
 
 async def outcomes(story: Story, wa: Network) -> Outcomes:
-    """Ask for everything once more, which must be answered as at first, and wait until it has ended.
+    """Ask for everything once more, which is to be answered as at first, and wait until it has ended.
 
     What was sent arrived once, what failed never, and what is unknown at most once.
     """
     ends: dict[str, str] = {}
+    changed: dict[str, tuple[tuple[int, Json], tuple[int, Json]]] = {}
 
     async def end(keys: list[str]) -> None:
         for key in keys:
-            ends[key] = await _asked_again(story, key)
+            first, again = story.answers[key], await story.ask(key)
+            if (again[0], again[1].get("messageId")) != (first[0], first[1].get("messageId")):
+                changed[key] = first, again
+            session, _, _ = story.asked[key]
+            ends[key] = await until(partial(_end, story, session, first[1]), f"{key} ends", within=60)
 
     by_session: dict[str, list[str]] = {}
     for key, (session, _, _) in story.asked.items():
@@ -112,16 +119,7 @@ async def outcomes(story: Story, wa: Network) -> Outcomes:
         for key, ended in ends.items()
         if not (arrived[key] == 1 if ended == "sent" else arrived[key] <= (ended == "unknown"))
     }
-    return Outcomes(ends, wrong)
-
-
-async def _asked_again(story: Story, key: str) -> str:
-    first_status, first = story.answers[key]
-    status, again = await story.ask(key)
-    assert status == first_status, f"{key}: {first_status} {first}, then {status} {again}"
-    assert again.get("messageId") == first.get("messageId"), key
-    session, _, _ = story.asked[key]
-    return str(await until(partial(_end, story, session, again), f"{key} ends", within=60))
+    return Outcomes(ends, wrong, changed)
 
 
 async def _arrived(wa: Network, numbers: Iterable[str]) -> Counter[str]:
