@@ -247,9 +247,7 @@ def test_many_nodes_need_a_database_to_share_and_a_way_to_each_other(tmp_path: P
     database = {"DATABASE_URL": "postgresql://db/terzetto"}
     config = load(file, database)
     assert keys_of(config) == "postgresql://db/terzetto"
-    with pytest.raises(
-        ConfigError, match=r"\[cluster\] url: is required where \[api\] listens at 0.0.0.0:80"
-    ):
+    with pytest.raises(ConfigError, match=r"\[cluster\] url: is required where .* 0.0.0.0:80"):
         listening(config, "0.0.0.0:80")
     config = load(file, database | {"TERZETTO_KEYS_DSN": "postgresql://pooler/terzetto"})
     assert keys_of(config) == "postgresql://pooler/terzetto"

@@ -364,8 +364,8 @@ def test_a_gateway_beside_nodes_that_share_is_a_problem(
     sharing = attrs.evolve(on(database), cluster=Cluster(enabled=True))
     with psycopg.connect(database) as connection:
         connection.execute(
-            "INSERT INTO nodes VALUES ('nod_1', 'one', 'http://one', 'run_1', %s, '1', 'running', '{}', now(),"
-            " now() + interval '1 minute')",
+            "INSERT INTO nodes VALUES ('nod_1', 'one', 'http://one', 'run_1', %s, '1', 'running', '{}',"
+            " now(), now() + interval '1 minute')",
             (bytes(32),),
         )
     try:
