@@ -75,8 +75,6 @@ class Webhooks:
     backoff: Backoff = field(factory=lambda: Backoff(0.5, 30, on_exhausted=OnExhausted.GIVE_UP))
     """Of a courier that crashes."""
     shutdown: float = 5.0
-    look_every: float | None = None
-    """Seconds between looks for what other nodes made, or deleted with its session; None: there are none."""
     stats: DeliveryStats = field(factory=DeliveryStats)
     rng: random.Random = field(factory=random.Random)
     _sender: Sender | None = field(init=False, default=None)
@@ -93,8 +91,6 @@ class Webhooks:
             for webhook in await patiently(lambda: self.reads.webhooks(active=True), self.rng):
                 await self._follow(webhook.id, anew=False)
             nursery.start_soon(self._trim)
-            if self.look_every is not None:
-                nursery.start_soon(self._look, self.look_every)
 
     async def _supervise(self, others: trio.CancelScope, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         await self.supervisor.run(task_status=task_status)
@@ -240,14 +236,6 @@ class Webhooks:
             version=self.version,
             failing={each.event_id: each for each in failing},
         )
-
-    async def _look(self, every: float) -> None:
-        """Have couriers for those webhooks that there are, whoever made or deleted them."""
-        while True:
-            await trio.sleep(every)
-            active = await patiently(lambda: self.reads.webhooks(active=True), self.rng)
-            for webhook_id in {webhook.id for webhook in active} ^ self._couriers.keys():
-                await self._follow(webhook_id)
 
     async def _trim(self) -> None:
         """Forget old deliveries now and then, of webhooks too to which nothing is delivered."""

@@ -246,7 +246,6 @@ async def running_api(
         reads=reads,
         stats=stats.webhooks,
         egress=Egress(allow_networks=["127.0.0.0/8"]),
-        look_every=None if node is None else 0.05,
     )
     brokers = Sinks(specs=sinks, writer=root.ref("writer"), reads=reads)
     store = MediaStore(file_pool)
