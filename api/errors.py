@@ -290,8 +290,8 @@ _BY_STATUS = {
 _MOVED = _Row(
     409,
     "lease_moved",
-    "The session has moved",
-    "Another node has taken over the session meanwhile. Nothing was done: try again.",
+    "It has moved to another node",
+    "Another node has taken over what this was about. Nothing was done: try again.",
 )
 _INTERNAL = _Row(
     500,

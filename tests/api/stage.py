@@ -324,9 +324,14 @@ def _one_of_many(
             leash=Leash(),
             name=name,
             url=lambda: "http://{}:{}".format(*address[0]),
+            process=name,
             version="1.2.3",
             lease=3600.0,
             file=data / f"{name}.node",
             load=lambda: Load(memory=0, memory_total=1),
-            kill=lambda: None,
+            kill=_kill_nobody,
         )
+
+
+async def _kill_nobody(reason: str) -> None:
+    """There are no clients here."""
