@@ -135,6 +135,11 @@ class AnswerLost(Refusal):
 
 
 @frozen
+class NodeSilent(Refusal):
+    """The request was handed to the node that does such things, and no answer came back."""
+
+
+@frozen
 class RangeOutside(Refusal):
     """A range of bytes that a file does not have."""
 
@@ -200,6 +205,11 @@ class NotStarted(Refusal):
     """A child of the supervision tree was to start, and could not."""
 
     reason: str
+
+
+@frozen
+class Draining(Refusal):
+    """The node hands its sessions over and ends: another is to be asked."""
 
 
 @frozen

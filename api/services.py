@@ -8,6 +8,7 @@ from quart import current_app
 
 from actors.addressbook import AddressBook
 from actors.cells import Cell
+from actors.cluster.cluster import Cluster
 from actors.directory import Sessions
 from actors.media.download import Downloader
 from actors.media.intake import Intake
@@ -15,6 +16,7 @@ from actors.media.room import Room
 from actors.passwords import Passwords
 from actors.sinks import Sinks
 from actors.webhooks import Webhooks
+from api.forwarding import Forwarding
 from api.glance import Glance
 from api.idempotency import Idempotency
 from api.listeners import Listeners
@@ -70,6 +72,11 @@ class Services:
     """Only in a sandbox."""
     cells: Callable[[], Iterable[Cell]] = tuple
     """Those that run."""
+    cluster: Cluster | None = None
+    """Only where there are many nodes."""
+    forwarding: Forwarding = field(
+        init=False, default=Factory(lambda self: Forwarding(self.cluster, self.reads), takes_self=True)
+    )
     address_book: AddressBook = field(
         init=False,
         default=Factory(lambda self: AddressBook(self.sessions, self.writer, self.reads), takes_self=True),
