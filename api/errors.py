@@ -261,6 +261,9 @@ _TABLE: dict[type[Exception], _Row] = {
         "{limit} WebSockets of this key or user listen already.",
         _BUSY,
     ),
+    refusals.NodeAmbiguous: _Row(
+        409, "node_ambiguous", "Several nodes have this name", "Name it by its id. There are: {ids}."
+    ),
     refusals.NotReady: _Row(503, "not_ready", "Not ready", "{reason}", _COMES_BACK),
     DatabaseUnavailable: _Row(
         503, "not_ready", "No database", "The database cannot be reached now. It is tried again.", _COMES_BACK

@@ -8,6 +8,7 @@ from quart import current_app
 
 from actors.addressbook import AddressBook
 from actors.cells import Cell
+from actors.cluster.cluster import Cluster
 from actors.directory import Sessions
 from actors.media.download import Downloader
 from actors.media.intake import Intake
@@ -57,6 +58,8 @@ class Services:
     """Also where it cannot be seen that a browser came over TLS."""
     webhooks: Webhooks
     sinks: Sinks
+    cluster: Cluster | None = None
+    """None: this gateway shares with no other."""
     media: MediaStore
     intake: Intake
     downloader: Downloader

@@ -15,6 +15,7 @@ from argon2.profiles import CHEAPEST
 from attrs import define, field
 
 from actors.apikeys import mint
+from actors.cluster.cluster import Cluster
 from actors.directory import NewSession, Sessions
 from actors.egress import Egress
 from actors.errors import NoQr, SessionError
@@ -188,6 +189,7 @@ async def running_api(
     config: Config | None = None,
     decoding: bool = False,
     sinks: tuple[SinkSpec, ...] = (),
+    cluster: Callable[[Sessions], Cluster] | None = None,
     **server: Any,
 ) -> AsyncIterator[Stage]:
     config = config or Config(media=Media(allow_networks=("127.0.0.0/8",)))
@@ -244,10 +246,12 @@ async def running_api(
             if decoding:
                 await nursery.start(filing.supervisor.run)
             writer: Ref = root.ref("writer")
+            directory = Sessions(sessions, writer, reads, SessionConfig(data=data), stats.sessions)
+            shared = cluster and cluster(directory)
             services = Services(
                 version="1.2.3",
                 root=root,
-                sessions=Sessions(sessions, writer, reads, SessionConfig(data=data), stats.sessions),
+                sessions=directory,
                 writer=writer,
                 reads=reads,
                 hub=root.ref("hub"),
@@ -257,11 +261,19 @@ async def running_api(
                 secure_cookies=secure_cookies,
                 webhooks=webhooks,
                 sinks=brokers,
+                cluster=shared,
                 media=filing.store,
                 intake=filing.intake,
                 downloader=filing.downloader,
                 uploads=filing.uploads,
-                metrics=Metrics(version="1.2.3", root=root, stats=stats, sinks=brokers, open=open_metrics),
+                metrics=Metrics(
+                    version="1.2.3",
+                    root=root,
+                    stats=stats,
+                    sinks=brokers,
+                    cluster=shared,
+                    open=open_metrics,
+                ),
                 ready=ready,
                 loopback=loopback,
             )

@@ -1,0 +1,287 @@
+"""The nodes as the API, the command line and the metrics show them: a real one, and rows of others."""
+
+import random
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import trio
+from attrs import define
+
+from actors.cluster.cluster import Cluster
+from actors.cluster.leash import Leash
+from actors.directory import Sessions
+from api.nodelist import NotDrainedError, drained, render
+from api.running import NotRunningError, Running
+from storage.nodes import Load, Nodes
+from tests.api.stage import ADMIN_KEY, Stage, running_api
+
+Json = dict[str, Any]
+
+GB = 1 << 30
+FULL = Load(memory=8 * GB, memory_total=8 * GB)
+"""Of a node that takes no sessions."""
+
+
+@define(eq=False)
+class Many:
+    """An API on a node named `one`, which takes nothing, and the node."""
+
+    stage: Stage
+    cluster: Cluster
+    nodes: Nodes
+    database: str
+
+    async def other(self, name: str, *, sessions: int = 0) -> str:
+        """Another node, which holds its lease and has new sessions."""
+        node = await self.nodes.register(name=name, url=f"http://{name}", version="1.2.3", lease=60)
+        for n in range(sessions):
+            await (await self.stage.session(f"{node[-6:]}-{n}")).aclose()
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute("UPDATE sessions SET node = %s WHERE id LIKE %s", (node, f"{node[-6:]}-%"))
+        return node
+
+    async def listed(self) -> Json:
+        answer = await self.stage.client.get("/api/nodes")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    @property
+    def running(self) -> Running:
+        return Running(str(self.stage.client.base_url), ADMIN_KEY)
+
+
+@asynccontextmanager
+async def many_nodes(database: str, data: Path) -> AsyncIterator[Many]:
+    nodes = Nodes(database)
+    found: list[Cluster] = []
+
+    async def kill(_: str) -> None:
+        """There are no clients."""
+
+    def node(sessions: Sessions) -> Cluster:
+        cluster = Cluster(
+            nodes=nodes,
+            dsn=database,
+            sessions=sessions,
+            duties={},
+            leash=Leash(),
+            name="one",
+            url=lambda: "http://one",
+            version="1.2.3",
+            lease=15,
+            file=data / "node",
+            load=lambda: FULL,
+            kill=kill,
+            rng=random.Random(1),
+        )
+        found.append(cluster)
+        return cluster
+
+    async with running_api(database, data, cluster=node) as stage, trio.open_nursery() as nursery:
+        (cluster,) = found
+        await nursery.start(cluster.run)
+        with trio.fail_after(10):
+            while cluster.unready is not None:
+                await trio.sleep(0.01)
+        assert cluster.node_id is not None
+        await nodes.renew(cluster.node_id, 15, FULL)
+        yield Many(stage, cluster, nodes, database)
+        nursery.cancel_scope.cancel()
+    nodes.close()
+
+
+@pytest.fixture
+async def many(database: str, tmp_path: Path) -> AsyncIterator[Many]:
+    async with many_nodes(database, tmp_path) as running:
+        yield running
+
+
+# The API
+
+
+async def test_a_gateway_that_shares_with_no_other_is_the_only_node(stage: Stage) -> None:
+    await (await stage.session("ana")).aclose()
+    found = (await stage.client.get("/api/nodes")).json()
+    assert (found["shared"], found["unowned"]) == (False, 0)
+    (node,) = found["nodes"]
+    assert node.pop("startedAt") <= found["at"]
+    assert node == {
+        "id": None,
+        "name": socket.gethostname(),
+        "url": None,
+        "version": "1.2.3",
+        "state": "running",
+        "self": True,
+        "sessions": 1,
+        "duties": ["retention", "sinks", "webhooks"],
+        "load": None,
+        "expiresAt": None,
+    }
+    answer = await stage.client.post("/api/nodes/one/drain")
+    assert (answer.status_code, answer.json()["code"]) == (501, "not_possible")
+
+
+async def test_all_nodes_are_told_with_what_they_have_and_never_their_secret(many: Many) -> None:
+    two = await many.other("two", sessions=3)
+    await (await many.stage.session("nobodys")).aclose()
+    found = await many.listed()
+    assert (found["shared"], found["unowned"]) == (True, 1)
+    one, other = found["nodes"]
+    assert (one["id"], one["name"], one["self"]) == (many.cluster.node_id, "one", True)
+    assert one["load"] == {"memoryBytes": 8 * GB, "memoryTotalBytes": 8 * GB}
+    assert found["at"] < one["expiresAt"]
+    assert other == {
+        "id": two,
+        "name": "two",
+        "url": "http://two",
+        "version": "1.2.3",
+        "state": "running",
+        "self": False,
+        "sessions": 3,
+        "duties": [],
+        "load": None,
+        "startedAt": other["startedAt"],
+        "expiresAt": other["expiresAt"],
+    }
+    (row,) = [node for node in await many.nodes.nodes() if node.id == two]
+    text = (await many.stage.client.get("/api/nodes")).text
+    assert "secret" not in text
+    assert row.secret.hex() not in text
+
+
+async def test_who_is_asked_to_drain_by_name_or_id_is_draining_and_it_is_recorded(many: Many) -> None:
+    two, three = await many.other("two"), await many.other("three")
+    for which in ("two", three):
+        answer = await many.stage.client.post(f"/api/nodes/{which}/drain")
+        assert (answer.status_code, answer.json()["state"]) == (202, "draining")
+    states = {node["id"]: node["state"] for node in (await many.listed())["nodes"]}
+    assert states == {many.cluster.node_id: "running", two: "draining", three: "draining"}
+    entries = (await many.stage.client.get("/api/audit?action=node.drain")).json()["entries"]
+    assert [(each["target"], each["detail"], each["outcome"]) for each in entries] == [
+        (three, {"name": "three"}, "ok"),
+        (two, {"name": "two"}, "ok"),
+    ]
+
+
+async def test_a_name_that_is_nobodys_or_not_ones_alone_drains_nobody(many: Many) -> None:
+    two, again = await many.other("two"), await many.other("two")
+    answer = await many.stage.client.post("/api/nodes/two/drain")
+    assert (answer.status_code, answer.json()["code"]) == (409, "node_ambiguous")
+    assert two in answer.json()["detail"]
+    assert again in answer.json()["detail"]
+    answer = await many.stage.client.post("/api/nodes/four/drain")
+    assert (answer.status_code, answer.json()["code"]) == (404, "node_not_found")
+    assert {node["state"] for node in (await many.listed())["nodes"]} == {"running"}
+
+
+async def test_an_operator_may_look_and_only_an_admin_drain(many: Many) -> None:
+    await many.other("two")
+    for scope, looks, drains in (("operate", 200, 403), ("read", 403, 403), ("admin", 200, 202)):
+        async with many.stage.client_with(await many.stage.key(scopes=(scope,))) as client:
+            assert (await client.get("/api/nodes")).status_code == looks
+            assert (await client.post("/api/nodes/two/drain")).status_code == drains
+
+
+# Metrics
+
+
+async def test_metrics_tell_of_the_lease_and_of_sessions_that_nobody_has(many: Many) -> None:
+    await (await many.stage.session("nobodys")).aclose()
+
+    async def read() -> dict[str, float]:
+        text = (await many.stage.client.get("/metrics")).text
+        return {
+            name: float(value) for name, value in re.findall(r"^(terzetto_\w+) (\S+)$", text, re.MULTILINE)
+        }
+
+    with trio.fail_after(10):
+        while (found := await read())["terzetto_sessions_unowned"] != 1:
+            many.cluster.drain()  # it looks then
+            await trio.sleep(0.02)
+    assert 0 < found["terzetto_node_lease_seconds"] < 15
+    assert found["terzetto_node_draining"] == 1
+    many.cluster.leash.tenure = None
+    assert (await read())["terzetto_node_lease_seconds"] == 0
+
+
+async def test_there_are_no_figures_of_a_node_where_there_is_but_one(stage: Stage) -> None:
+    text = (await stage.client.get("/metrics")).text
+    assert "# HELP terzetto_node_lease_seconds" in text
+    assert not re.search(r"^terzetto_node_", text, re.MULTILINE)
+
+
+# The command line
+
+AT = "2026-11-22T15:00:00.000Z"
+
+
+def made(name: str, **more: Any) -> Json:
+    return {
+        "id": f"nod_{name}",
+        "name": name,
+        "url": f"http://{name}",
+        "version": "1.2.3",
+        "state": "running",
+        "self": False,
+        "sessions": 0,
+        "duties": [],
+        "load": {"memoryBytes": 2 * GB, "memoryTotalBytes": 8 * GB},
+        "startedAt": AT,
+        "expiresAt": "2026-11-22T15:00:12.400Z",
+        **more,
+    }
+
+
+def test_nodes_are_a_table_in_which_the_one_that_was_asked_is_marked() -> None:
+    nodes = [
+        made("one", self=True, sessions=30, duties=["retention", "webhooks"]),
+        made("long-name", state="draining", sessions=10, load=None),
+    ]
+    assert list(render({"at": AT, "shared": True, "nodes": nodes, "unowned": 2})) == [
+        "   name       state     sessions  share      memory  lease  version  duties              id",
+        "*  one        running         30    75%  2.0/8.0 GB   12 s  1.2.3    retention,webhooks  nod_one",
+        "   long-name  draining        10    25%           -   12 s  1.2.3    -                   nod_long-name",
+        "2 sessions of no node.",
+    ]
+
+
+def test_a_gateway_alone_says_that_it_shares_with_no_other() -> None:
+    alone = made("host", id=None, self=True, load=None, expiresAt=None)
+    *_, row, note = render({"at": AT, "shared": False, "nodes": [alone], "unowned": 0})
+    assert row.split() == ["*", "host", "running", "0", "-", "-", "1.2.3", "-", "-"]
+    assert note == "This gateway shares with no other: [cluster] in supervisor.toml."
+
+
+async def test_draining_asks_first_and_waits_until_the_node_is_gone(
+    many: Many, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = await many.other("two", sessions=2)
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    with pytest.raises(NotDrainedError, match="two stays as it is"):
+        await trio.to_thread.run_sync(lambda: drained(many.running, "two", unasked=False))
+    assert "Drain two? Its 2 sessions will go to 1 other node. [y/N]" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", StringIO("y\n"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, lambda: drained(many.running, "two", unasked=False))
+        with trio.fail_after(10):
+            while not any(node.draining for node in await many.nodes.nodes()):
+                await trio.sleep(0.01)
+            said = ""
+            while "two has 2 sessions left" not in said:
+                said += capsys.readouterr().out
+                await trio.sleep(0.01)
+            await many.nodes.leave(two)
+    assert capsys.readouterr().out == "terzetto: two is gone\n"
+
+
+async def test_draining_nobody_says_so(many: Many) -> None:
+    with pytest.raises(NotRunningError, match="answered 404: node_not_found"):
+        await trio.to_thread.run_sync(lambda: drained(many.running, "four", unasked=True))
