@@ -93,19 +93,23 @@ class Sessions:
         if await self._start(session_id, writer=FencedWriter(self.writer, fence)):
             self.epochs[session_id] = epoch
 
-    async def let_go(self, session_id: str, *, moving: bool = False) -> None:
+    async def let_go(self, session_id: str, *, moving: bool = False) -> bool:
         """Stop the actor of a session that is no longer this node's.
 
-        With `moving` all that was received is stored before, if that can be done at all.
+        With `moving` its client is certain to be gone before, and all that it had received to be stored;
+        False when that could not be done.
         """
+        left = True
         if moving:
             try:
                 await self.supervisor.ref(session_id).call(Leave(), timeout=_LEAVING)
             except (SupervisionError, SessionError, StorageError) as error:
-                log.warning("session_left_late session=%s error=%s", session_id, type(error).__name__)
+                left = False
+                log.warning("session_not_left session=%s error=%s", session_id, type(error).__name__)
         with suppress(ChildNotFound, NotRunning):
             await self.supervisor.terminate_child(session_id)
         self.epochs.pop(session_id, None)
+        return left
 
     async def create(self, new: NewSession) -> tuple[Session, str]:
         """A new session's row, and its API key, which is shown only now. Raises SessionExists."""

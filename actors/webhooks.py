@@ -47,6 +47,7 @@ from storage import (
 )
 
 _TRIM_EVERY = 3600.0  # seconds
+_AGREE_EVERY = 30.0
 
 
 @define(eq=False, kw_only=True)
@@ -88,9 +89,10 @@ class Webhooks:
             self._sender = sender
             self._couriers.clear()
             task_status.started(await nursery.start(self._supervise, nursery.cancel_scope))
-            for webhook in await patiently(lambda: self.reads.webhooks(active=True), self.rng):
+            for webhook in await patiently(self._active, self.rng):
                 await self._follow(webhook.id, anew=False)
             nursery.start_soon(self._trim)
+            nursery.start_soon(self._agree)
 
     async def _supervise(self, others: trio.CancelScope, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         await self.supervisor.run(task_status=task_status)
@@ -243,6 +245,17 @@ class Webhooks:
             for webhook in await patiently(self.reads.webhooks, self.rng):
                 await self.writer.cast(self.retention.trim(webhook.id))
             await trio.sleep(_TRIM_EVERY)
+
+    async def _agree(self) -> None:
+        """Have couriers as the database says: a session may be deleted on another node, webhooks and all."""
+        while True:
+            await trio.sleep(_AGREE_EVERY)
+            active = {webhook.id for webhook in await patiently(self._active, self.rng)}
+            for webhook_id in active ^ self._couriers.keys():
+                await self._follow(webhook_id, anew=webhook_id not in active)
+
+    async def _active(self) -> list[Webhook]:
+        return await self.reads.webhooks(active=True)
 
     def _deliveries(self, webhook_id: str) -> Deliveries | None:
         courier = self._couriers.get(webhook_id)

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 """How the tests are run: a process for each core, the tests of a file in one."""
 ENVIRONMENT = (
-    "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_LOG=json,"
-    " TERZETTO_LOG_LEVEL."
+    "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_KEYS_DSN,"
+    " TERZETTO_LOG=json, TERZETTO_LOG_LEVEL."
 )
 
 
@@ -189,7 +189,7 @@ def _sandbox(options: argparse.Namespace) -> int:
     return _serve(run, config, options.data)
 
 
-def _serve(program: Callable[["Config", Path], Awaitable[None]], config: "Config", data: Path) -> int:
+def _serve(program: Callable[["Config", Path, Any], Awaitable[None]], config: "Config", data: Path) -> int:
     """Run a program until it ends."""
     import trio
 
@@ -203,7 +203,8 @@ def _serve(program: Callable[["Config", Path], Awaitable[None]], config: "Config
     except ValueError as error:
         raise UsageError(f"TERZETTO_LOG_LEVEL: {error}") from None
     try:
-        trio.run(until_signalled, partial(program, config, data))
+        grace = config.cluster.drain if config.cluster.enabled else 0.0
+        trio.run(until_signalled, partial(program, config, data), grace)
     except* (SupervisionError, StorageError, OSError) as group:
         raise Failure(_reason(group)) from None
     return 0
@@ -266,8 +267,8 @@ def _backup(options: argparse.Namespace) -> int:
 def _keys_import(options: argparse.Namespace) -> int:
     from api import keystore
 
-    dsn = os.environ.get("TERZETTO_KEYS_DSN") or _configuration(options).storage.dsn
-    if not dsn:
+    config = _configuration(options)
+    if not (dsn := config.cluster.keys_dsn or config.storage.dsn):
         raise UsageError("keys import: no PostgreSQL is configured that could take them")
     refused = False
     try:

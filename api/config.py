@@ -230,6 +230,10 @@ class Cluster:
     keys_dsn: str = _text(secret=True)
     """Of the devices' keys, as the client library is to reach it; empty: that of [storage]."""
 
+    def __attrs_post_init__(self) -> None:
+        if self.url and not _urls(self.url, ("http", "https")):
+            raise _refuse("http://… or https://…", self.url)
+
 
 @frozen(kw_only=True)
 class BackoffTimes:
@@ -620,6 +624,10 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
             config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
     if 0 < len(environment.get("TERZETTO_ADMIN_KEY", "")) < LEAST_ADMIN_KEY:
         raise ConfigError(f"TERZETTO_ADMIN_KEY: expected at least {LEAST_ADMIN_KEY} random characters")
+    if config.cluster.enabled and not config.storage.dsn:
+        raise ConfigError(
+            "[cluster] enabled: needs [storage] dsn, or DATABASE_URL: a database that nodes share"
+        )
     sinks = {name: _reachable(name, sink, environment) for name, sink in config.sinks.items()}
     return attrs.evolve(config, sinks=sinks)
 
@@ -714,6 +722,11 @@ def _kind_of_sink(name: str, section: object) -> type[NatsSink | RabbitMqSink]:
     if not isinstance(kind, str) or kind not in _SINKS:
         raise _refuse(f"a section with kind {' or '.join(_SINKS)}", kind)
     return _SINKS[kind]
+
+
+def keys_of(config: Config) -> str | None:
+    """The PostgreSQL that keeps the devices' keys; None: files do."""
+    return config.cluster.keys_dsn or (config.storage.dsn if config.cluster.enabled else None) or None
 
 
 def _checked(check: Callable[[object], object], value: object, _: object) -> object:

@@ -9,13 +9,16 @@ root            one_for_one
 ├─ sweeper      deletes what is kept for a time only
 ├─ cells        one actor per client process
 ├─ sessions     one actor per WhatsApp session
-└─ api          the HTTP server
+├─ api          the HTTP server
+├─ follower     what other nodes write   ┐ where several share
+└─ cluster      this node's lease        ┘ the database
 """
 
-import fcntl
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import math
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -23,25 +26,30 @@ import trio
 from attrs import frozen
 
 from actors.cells import CellConfig, CellPool
+from actors.cluster.cluster import Cluster, Duty
+from actors.cluster.leash import Leash
 from actors.delivery import Retention, Schedule
 from actors.directory import Sessions
 from actors.egress import Egress
+from actors.follower import Follower
 from actors.hub import Hub, Publish
 from actors.passwords import Passwords
 from actors.session.actor import SessionActor
 from actors.session.queued import interrupted
 from actors.session.settings import Limits, SessionConfig
-from actors.session.state import Policy
+from actors.session.state import Policy, starts
 from actors.session.stats import AllSessionStats
 from actors.sinks import Sinks
-from actors.sweeper import sweep
+from actors.sweeper import Sweep, sweep
 from actors.webhooks import Webhooks
 from actors.whatsapp.errors import CellError
 from api.app import create_app
 from api.brokers import sink_specs
-from api.config import Config
+from api.config import Config, keys_of
+from api.datalock import alone
 from api.filing import Filing
 from api.listeners import Listeners
+from api.memory import resident, smallest_limit
 from api.metrics.collector import Metrics
 from api.owner import admin_account, admin_key
 from api.running import Running, leave
@@ -50,18 +58,18 @@ from api.services import LoopbackControl, Services
 from api.stats import Stats
 from api.sweeps import sweeps
 from api.version import version
-from runtime import ChildSpec, ChildType, DynamicSupervisor, LoopLag, Supervisor
-from storage import (
-    Committed,
-    Storage,
-    Writer,
-    mark_interrupted,
-    open_storage,
-)
+from runtime import ChildRunning, ChildSpec, ChildType, DynamicSupervisor, LoopLag, Ref, Supervisor
+from storage import Committed, Event, Storage, Writer, mark_interrupted, new_id, now, open_storage
+from storage.fencing import Fence, FencedWriter
+from storage.nodes import Load, Nodes
+from storage.notices import listen
+from storage.statements import EVENTS
+from storage.writer import COMMIT_TIMEOUT
 
 log = logging.getLogger("gateway")
 
 FILE = "gateway.json"
+_LEAVING = 2.0  # seconds to give up the lease
 
 
 @frozen
@@ -70,14 +78,27 @@ class Gateway:
 
     running: Running
     sessions: Sessions
+    cluster: Cluster | None
+    """None where it shares the database with no other."""
 
 
-async def serve(config: Config, data: Path) -> None:
-    """Serve until cancelled."""
+async def serve(config: Config, data: Path, asked: trio.Event) -> None:
+    """Serve until asked to stop; a node among others hands all over first, and ends when it was drained."""
     async with open_gateway(config, data, data / FILE) as gateway:
         leave(data / FILE, gateway.running)
         print(f"terzetto: {gateway.running.url}", flush=True)  # noqa: T201
-        await trio.sleep_forever()
+        if gateway.cluster is None:
+            await asked.wait()
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_drain_when, asked, gateway.cluster)
+            await gateway.cluster.drained.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def _drain_when(asked: trio.Event, cluster: Cluster) -> None:
+    await asked.wait()
+    cluster.drain()
 
 
 @asynccontextmanager
@@ -97,20 +118,23 @@ async def open_gateway(
     what the supervision tree ends with when it cannot start or go on.
     """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _only_one(data):
-        async with open_storage(
-            config.storage.dsn or data / "postgres",
-            readers=config.storage.readers,
-            filers=config.media.connections,
-        ) as storage:
-            tree = _Tree(config, data, storage, loopback, session)
-            async with _measured(tree.stats.loop), trio.open_nursery() as nursery:
+    with alone(data):
+        async with (
+            open_storage(
+                config.storage.dsn or data / "postgres",
+                readers=config.storage.readers,
+                filers=config.media.connections,
+            ) as storage,
+            _among_others(storage.dsn, shared=config.cluster.enabled) as nodes,
+        ):
+            tree = _Tree(config, data, storage, nodes, loopback, session)
+            async with tree.left_at_the_end(), _measured(tree.stats.loop), trio.open_nursery() as nursery:
                 await nursery.start(tree.root.run)
                 key = await admin_key(storage.reads, tree.writer, file)
                 given = config.dashboard.admin_password or None
                 user = await admin_account(storage.reads, tree.writer, tree.passwords, file, given=given)
                 tree.ready = True
-                yield Gateway(Running(tree.url, key, user), tree.sessions)
+                yield Gateway(Running(tree.url, key, user), tree.sessions, tree.cluster)
                 nursery.cancel_scope.cancel()
 
 
@@ -122,14 +146,20 @@ class _Tree:
         config: Config,
         data: Path,
         storage: Storage,
+        nodes: Nodes | None,
         loopback: LoopbackControl | None,
         session: type[SessionActor],
     ) -> None:
         tree = config.supervision
         self._config = config
         self._reads = storage.reads
+        self._dsn = storage.dsn
         self.ready = False
         self.passwords = Passwords()
+        process = new_id("run")
+        self.leash = None if nodes is None else Leash()
+        self.cluster: Cluster | None = None
+        self._duties: dict[str, Duty] = {}
         self.stats = stats = Stats(sessions=AllSessionStats(most=config.metrics.max_sessions))
         self.root = Supervisor(
             (
@@ -139,6 +169,9 @@ class _Tree:
                         Writer,
                         dsn=storage.dsn,
                         publish=self._publish,
+                        name="gateway" if nodes is None else process,
+                        notify=nodes is not None,
+                        silence=COMMIT_TIMEOUT if nodes is None else config.cluster.lease / 2,
                         batch_rows=config.storage.batch_rows,
                         batch_ms=config.storage.batch_ms,
                         stats=stats.storage,
@@ -160,18 +193,24 @@ class _Tree:
                 ChildSpec(
                     "sweeper",
                     partial(
-                        sweep,
+                        self._run_sweeper,
                         sweeps(config.retention, storage.expiry, storage.media),
-                        interval=config.retention.sweep_interval,
+                        config.retention.sweep_interval,
                     ),
                     shutdown=tree.sweeper.shutdown,
                     backoff=tree.sweeper.backoff.policy(),
                 ),
                 ChildSpec("cells", self._run_cells, type=ChildType.SUPERVISOR),
-                ChildSpec("sessions", self._run_sessions, type=ChildType.SUPERVISOR),
+                ChildSpec(
+                    "sessions",
+                    self._run_sessions,
+                    type=ChildType.SUPERVISOR,
+                    start_timeout=math.inf,  # however many there are
+                ),
                 ChildSpec(
                     "api", self._run_api, shutdown=tree.api.shutdown, backoff=tree.api.backoff.policy()
                 ),
+                *(() if nodes is None else self._of_a_cluster(config)),
             ),
             strategy=tree.root.strategy,
             intensity=tree.root.intensity,
@@ -181,9 +220,11 @@ class _Tree:
         self._hub = self.root.ref("hub")
         self._filing = Filing.of(config, stats, store=storage.media, writer=self.writer, reads=self._reads)
         self._cells = DynamicSupervisor(id="cells", intensity=tree.cells.intensity, period=tree.cells.period)
-        self._pool = CellPool(_cell_config(config), self._cells, stats=stats.cells)
+        self._pool = CellPool(_cell_config(config), self._cells, stats=stats.cells, leash=self.leash)
         session_config = SessionConfig(
             data=data,
+            keys_dsn=keys_of(config),
+            keys_name=f"terzetto keys {process}",
             limits=Limits(
                 per_minute=config.session.per_minute,
                 burst=config.session.burst,
@@ -192,7 +233,11 @@ class _Tree:
             ),
             queued_max=config.session.queued_max,
             stranger_lock=config.session.stranger_lock,
-            policy=Policy(backoff=config.session.backoff.policy(), settling=config.session.settling),
+            policy=Policy(
+                backoff=config.session.backoff.policy(),
+                settling=config.session.settling,
+                starts=starts(config.cells.starts_per_second),
+            ),
             liveness_window=config.session.liveness_window,
         )
         webhooks = config.webhooks
@@ -253,7 +298,27 @@ class _Tree:
             reads=self._reads,
             config=session_config,
             stats=stats.sessions,
+            node=None if nodes is None else self._node,
         )
+        if nodes is not None:
+            self._duties = self._duties_of(self.writer)
+            assert self.leash is not None
+            self.cluster = Cluster(
+                nodes=nodes,
+                dsn=storage.dsn,
+                sessions=self.sessions,
+                duties=self._duties,
+                leash=self.leash,
+                name=config.cluster.name or socket.gethostname(),
+                url=lambda: config.cluster.url or self.url,
+                process=process,
+                version=version(),
+                lease=config.cluster.lease,
+                file=data / "node",
+                load=self._load,
+                kill=self._pool.kill_all,
+            )
+        self._follower = Follower(self._reads, self._tell)
         self._app = create_app(
             Services(
                 version=version(),
@@ -289,21 +354,103 @@ class _Tree:
         self._host, self._port = config.api.address
 
     async def _publish(self, committed: Committed) -> None:
-        """Nothing is announced that is not stored: this runs after each commit, in their order."""
-        if committed.events:
-            await self._hub.cast(Publish(committed.events))
-            self._webhooks.wake(committed.events)
-            self._sinks.wake(committed.events)
+        """Nothing is announced that is not stored: this runs after each commit, in their order.
+
+        With other nodes about, all events come by the follower, ours among them.
+        """
+        if self.cluster is not None:
+            self._follower.wake()
+        elif committed.events:
+            await self._tell(committed.events)
         for session_id, seq in committed.journal.items():
             self._pool.acknowledge(session_id, seq)
 
+    async def _tell(self, events: tuple[Event, ...]) -> None:
+        await self._hub.cast(Publish(events))
+        self._webhooks.wake(events)
+        self._sinks.wake(events)
+
+    # --- one node among others -----------------------------------------------------------------------------
+
+    def _of_a_cluster(self, config: Config) -> tuple[ChildSpec, ...]:
+        worker = config.supervision.cluster
+        backoff = worker.backoff.policy()
+        return (
+            ChildSpec("follower", self._run_follower, shutdown=worker.shutdown, backoff=backoff),
+            ChildSpec("cluster", self._run_cluster, shutdown=worker.shutdown, backoff=backoff),
+        )
+
+    async def _run_follower(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """What all nodes write, for those who listen here."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen, self._dsn, (EVENTS,), lambda *_: self._follower.wake(), "follower")
+            await self._follower.run(task_status=task_status)
+
+    async def _run_cluster(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """The lease of this node, and what it entitles to."""
+        assert self.cluster is not None
+        await self.cluster.run(task_status=task_status)
+
+    @asynccontextmanager
+    async def left_at_the_end(self) -> AsyncIterator[None]:
+        """Give up the lease when nothing runs any more, so that nobody has to wait for its end."""
+        try:
+            yield
+        finally:
+            if self.cluster is not None:
+                with trio.move_on_after(_LEAVING, shield=True):
+                    await self.cluster.leave()
+
+    def _node(self) -> str | None:
+        return None if self.cluster is None else self.cluster.node_id
+
+    def _load(self) -> Load:
+        memory = resident() + sum(cell.memory for cell in self._pool.cells)
+        return Load(memory=memory, memory_total=smallest_limit())
+
+    def _duties_of(self, writer: Ref) -> dict[str, Duty]:
+        """What this node does for all while it has the duty: then the part of the tree for it is started."""
+
+        def duty(name: str, child: str, part: Webhooks | Sinks | None) -> Duty:
+            async def begin(epoch: int) -> None:
+                if part is not None:
+                    part.writer = FencedWriter(writer, Fence("duties", name, epoch))
+                with suppress(ChildRunning):
+                    await self.root.restart_child(child)
+
+            return Duty(begin, partial(self.root.terminate_child, child))
+
+        return {
+            "webhooks": duty("webhooks", "webhooks", self._webhooks),
+            "sinks": duty("sinks", "sinks", self._sinks),
+            "retention": duty("retention", "sweeper", None),
+        }
+
+    def _does(self, duty: str) -> bool:
+        """Whether what bears a duty may run here; alone, a gateway has them all."""
+        return duty not in self._duties or self._duties[duty].epoch is not None
+
+    # --- the parts -----------------------------------------------------------------------------------------
+
     async def _run_webhooks(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """The deliveries to all webhooks."""
+        if not self._does("webhooks"):
+            return
         await self._webhooks.run(task_status=task_status)
 
     async def _run_sinks(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """The message brokers that are told of events."""
+        if not self._does("sinks"):
+            return
         await self._sinks.supervisor.run(task_status=task_status)
+
+    async def _run_sweeper(
+        self, sweeps: Mapping[str, Sweep], interval: float, *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        """The end of what is old."""
+        if not self._does("retention"):
+            return
+        await sweep(sweeps, interval=interval, task_status=task_status)
 
     async def _run_media(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """What converts files, and sweeps old ones."""
@@ -321,10 +468,13 @@ class _Tree:
 
     async def _run_sessions(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
         """The sessions, each stored one with its actor."""
-        await mark_interrupted(self._reads, self.writer, interrupted)
+        if self.cluster is None:
+            await mark_interrupted(self._reads, self.writer, interrupted)
         async with trio.open_nursery() as nursery:
+            self.sessions.epochs.clear()
             await nursery.start(self.sessions.supervisor.run)
-            await self.sessions.load()
+            if self.cluster is None:
+                await self.sessions.load()
             task_status.started(self.sessions.supervisor)
 
     async def _run_api(self, *, task_status: trio.TaskStatus[tuple[str, int]]) -> None:
@@ -353,7 +503,9 @@ class _Tree:
 
     def _unready(self) -> str | None:
         """Why the gateway is not ready for requests."""
-        return None if self.ready else "starting"
+        if not self.ready:
+            return "starting"
+        return None if self.cluster is None else self.cluster.unready
 
 
 def _cell_config(config: Config) -> CellConfig:
@@ -363,7 +515,9 @@ def _cell_config(config: Config) -> CellConfig:
         spare=cells.spare,
         memory_limit_mb=cells.memory_limit_mb,
         max_starts=cells.max_starts,
-        ping_interval=cells.ping_interval,
+        ping_interval=min(cells.ping_interval, config.cluster.lease / 15)
+        if config.cluster.enabled
+        else cells.ping_interval,
         ping_timeout=cells.ping_timeout,
         stop_timeout=cells.stop_timeout,
         window=cells.window,
@@ -386,12 +540,18 @@ async def _measured(loop: LoopLag) -> AsyncIterator[None]:
         trio.lowlevel.remove_instrument(loop)
 
 
-@contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """Hold the data directory; the system gives it back when we end, however that happens."""
-    with (data / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError(f"another gateway runs on {data}") from None
-        yield
+@asynccontextmanager
+async def _among_others(dsn: str, *, shared: bool) -> AsyncIterator[Nodes | None]:
+    """The nodes that share the database; None where this gateway is to be alone.
+
+    Raises OSError where one that shares would meet one that does not.
+    """
+    nodes = Nodes(dsn)
+    try:
+        if shared and await nodes.lone_gateway():
+            raise OSError("a gateway without [cluster] enabled runs on this database")
+        if not shared and any(node.expires_at > now() for node in await nodes.nodes()):
+            raise OSError("nodes with [cluster] enabled share this database")
+        yield nodes if shared else None
+    finally:
+        nodes.close()

@@ -47,7 +47,7 @@ class DemoSession:
 DEMO = (DemoSession("ana", "628110000001", "Ana"), DemoSession("budi", "628110000002", "Budi"))
 
 
-async def run(config: Config, data: Path) -> None:
+async def run(config: Config, data: Path, asked: trio.Event) -> None:
     """Serve until told to stop."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)  # devices' keys lie in it
     async with (
@@ -65,7 +65,7 @@ async def run(config: Config, data: Path) -> None:
         print(f"terzetto sandbox: {gateway.running.url}  (keys in {data / FILE})", flush=True)  # noqa: T201
         if (user := gateway.running.user) is not None:
             print(f"terzetto sandbox: sign in there as {user.name} with {user.password}", flush=True)  # noqa: T201
-        await trio.sleep_forever()
+        await asked.wait()
 
 
 def _on(network: "Network", config: Config) -> Config:

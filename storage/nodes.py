@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from attrs import field, frozen
@@ -41,6 +42,7 @@ class Node:
     name: str
     url: str
     """Where its API is, for other nodes."""
+    process: str
     secret: bytes = field(repr=False)
     version: str
     state: str
@@ -81,20 +83,20 @@ class Holding:
 
 
 _REGISTER = """
-    INSERT INTO nodes (id, name, url, secret, version, state, load, started_at, expires_at)
-    VALUES (%(id)s, %(name)s, %(url)s, %(secret)s, %(version)s, 'running', '{}', now(),
+    INSERT INTO nodes (id, name, url, process, secret, version, state, load, started_at, expires_at)
+    VALUES (%(id)s, %(name)s, %(url)s, %(process)s, %(secret)s, %(version)s, 'running', '{}', now(),
         clock_timestamp() + make_interval(secs => %(lease)s))
 """
 _RENEW = """
     UPDATE nodes SET expires_at = clock_timestamp() + make_interval(secs => %s), load = %s
     WHERE id = %s AND expires_at > clock_timestamp()
 """
-_EXPIRED = "SELECT id FROM nodes WHERE expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
+_EXPIRED = "SELECT id, process FROM nodes WHERE expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
 # Should it be in the middle of something, that is undone: it keeps no row locked and no key changed.
 _CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-        AND right(application_name, length(%(id)s)) = %(id)s
+        AND right(application_name, length(%(process)s)) = %(process)s
 """
 _NODES = """
     SELECT nodes.*, coalesce(held.sessions, 0) AS sessions,
@@ -137,22 +139,35 @@ class Nodes:
         self._pool.close()
 
     async def register(
-        self, *, name: str, url: str, version: str, lease: float, predecessor: str | None = None
+        self,
+        *,
+        name: str,
+        url: str,
+        process: str,
+        version: str,
+        lease: float,
+        predecessor: str | None = None,
     ) -> str:
         """A new node's id; it holds its lease from now on.
 
-        `predecessor` is one that has ended for certain: what it held is free from now on.
+        `process` is how its connections' names end, and what its writer is called. `predecessor` is a node
+        that has nothing running any more, for certain: what it held is free from now on.
         """
         node_id = new_id("nod")
         async with self._transaction() as connection:
             if predecessor is not None:
-                await _forget(connection, [predecessor])
+                gone = await connection.execute(
+                    "SELECT id, process FROM nodes WHERE id = %s FOR UPDATE", (predecessor,)
+                )
+                await _forget(connection, [row for row in await gone.fetchall() if row[1] != process])
+                await connection.execute("DELETE FROM nodes WHERE id = %s", (predecessor,))
             await connection.execute(
                 _REGISTER,
                 {
                     "id": node_id,
                     "name": name,
                     "url": url,
+                    "process": process,
                     "secret": secrets.token_bytes(32),
                     "version": version,
                     "lease": lease,
@@ -169,16 +184,18 @@ class Nodes:
     async def leave(self, node_id: str) -> None:
         """A node ends: what it still held is free."""
         async with self._transaction() as connection:
-            await connection.execute("DELETE FROM nodes WHERE id = %s", (node_id,))
-            await connection.execute("DELETE FROM writers WHERE name = %s", (node_id,))
+            left = await connection.execute("DELETE FROM nodes WHERE id = %s RETURNING process", (node_id,))
+            await connection.execute(
+                "DELETE FROM writers WHERE name = ANY(%s)", ([row[0] for row in await left.fetchall()],)
+            )
             await connection.execute("SELECT pg_notify(%s, '')", (WAKE,))
 
     async def reap(self) -> list[str]:
         """Forget nodes whose lease is over, so that what they held is free; their ids."""
         async with self._transaction() as connection:
-            dead = [row[0] for row in await (await connection.execute(_EXPIRED)).fetchall()]
+            dead = await (await connection.execute(_EXPIRED)).fetchall()
             await _forget(connection, dead)
-        return dead
+        return [row[0] for row in dead]
 
     async def holding(self, node_id: str) -> Holding:
         """How things stand, and what the node has."""
@@ -278,11 +295,10 @@ async def _nodes(connection: TrioConnection) -> list[Node]:
     return await cursor.fetchall()
 
 
-async def _forget(connection: TrioConnection, dead: list[str]) -> None:
-    """Delete nodes that have ended, and cut off what connections they have left."""
-    for node_id in dead:
-        await connection.execute(_CUT_OFF, {"id": node_id})
+async def _forget(connection: TrioConnection, dead: Sequence[tuple[Any, ...]]) -> None:
+    """Delete nodes, by id and process, that have ended, and cut off what connections they have left."""
+    for _, process in dead:
+        await connection.execute(_CUT_OFF, {"process": process})
     if dead:
-        await connection.execute("DELETE FROM nodes WHERE id = ANY(%s)", (dead,))
-        await connection.execute("DELETE FROM writers WHERE name = ANY(%s)", (dead,))
+        await connection.execute("DELETE FROM nodes WHERE id = ANY(%s)", ([row[0] for row in dead],))
         await connection.execute("SELECT pg_notify(%s, '')", (WAKE,))

@@ -213,7 +213,10 @@ class Cell(Actor):
         self._process.acknowledge(client, seq)
 
     async def stop_client(self, client: int) -> None:
-        """Stop a client cleanly, or leave it to the end of this cell when that takes too long."""
+        """Stop a client cleanly, or leave it to the end of this cell when that takes too long.
+
+        Where another node may start it next, this returns only once the client is certain to be gone.
+        """
         attached = self._clients.get(client)
         if attached is None:
             return
@@ -232,10 +235,13 @@ class Cell(Actor):
         finally:
             attached.pumping.cancel(reason="the client was stopped")
             self._forget(client)
+        if patience.cancelled_caught and self._pool.leash is not None:
+            await self._process.ended.wait()
 
-    def kill(self, reason: str) -> None:
-        """End the process at once."""
+    async def kill(self, reason: str) -> None:
+        """End the process at once; it is gone when this returns."""
         self._process.kill(reason)
+        await self._process.ended.wait()
 
     def retire(self, reason: str) -> None:
         """Hand the sessions over, one by one, and end."""

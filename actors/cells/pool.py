@@ -117,10 +117,11 @@ class CellPool:
             cell.nursery.start_soon(self._refill)
         return client
 
-    def kill_all(self, reason: str) -> None:
-        """End all cells at once."""
-        for cell in self.cells:
-            cell.kill(reason)
+    async def kill_all(self, reason: str) -> None:
+        """End all cells at once; they are gone when this returns."""
+        async with trio.open_nursery() as nursery:
+            for cell in self.cells:
+                nursery.start_soon(cell.kill, reason)
 
     def acknowledge(self, session_id: str, seq: int) -> None:
         """A session's records up to `seq` are stored; its journal may forget them. Never blocks."""

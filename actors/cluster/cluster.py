@@ -18,6 +18,7 @@ from attrs import define, field
 
 from actors.cluster.leash import Leash
 from actors.cluster.placement import Member, plan, spread
+from actors.cluster.reconciliation import reconcile
 from actors.cluster.tenure import Tenure
 from actors.directory import Sessions
 from storage.errors import StorageError
@@ -58,18 +59,24 @@ class Cluster:
     leash: Leash
     name: str
     url: Callable[[], str]
+    process: str
+    """As the connections of this one are called."""
     version: str
     lease: float
     """Seconds."""
     file: Path
     """Where this data directory's node leaves its id: who starts on it again is its successor."""
     load: Callable[[], Load]
-    kill: Callable[[], None]
-    """End all clients at once."""
+    kill: Callable[[str], Awaitable[None]]
+    """End all clients at once, for this reason; none is left when it returns."""
     rng: random.Random = field(factory=random.Random)
     drained: trio.Event = field(init=False, factory=trio.Event)
     """Set once all is handed over."""
     _id: str | None = field(init=False, default=None)
+    unowned: int = field(init=False, default=0)
+    """Sessions that no node had when this one looked last."""
+    _given: dict[str, int] = field(init=False, factory=dict)
+    """The epochs from which sessions were perhaps given away: never started again, as `reconcile` says."""
     _wake: trio.Event = field(init=False, factory=trio.Event)
     _draining: bool = field(init=False, default=False)
 
@@ -143,21 +150,27 @@ class Cluster:
         sent_at = time.monotonic()
         try:
             with trio.fail_after(self.lease / 6):
-                if self._id is None:
-                    await self._register()
-                elif not await self.nodes.renew(self._id, self.lease, self.load()):
-                    await self._lose()
-                    return 0
+                held = await self._held()
         except (StorageError, trio.TooSlowError) as error:
             log.warning("no_heartbeat node=%s error=%s", self._id, type(error).__name__)
             return self.lease / 15
+        if not held:
+            await self._lose()
+            return 0
         self.leash.tenure = Tenure(sent_at, self.lease)
         return self.lease / 3
+
+    async def _held(self) -> bool:
+        if self._id is None:
+            await self._register()
+            return True
+        return await self.nodes.renew(self._id, self.lease, self.load())
 
     async def _register(self) -> None:
         self._id = await self.nodes.register(
             name=self.name,
             url=self.url(),
+            process=self.process,
             version=self.version,
             lease=self.lease,
             predecessor=self._predecessor(),
@@ -174,10 +187,13 @@ class Cluster:
             return None
 
     async def _lose(self) -> None:
-        """It was too late: another node may have all that was ours."""
+        """It was too late: another node may have all that was ours. None of it is left when this returns."""
         log.error("lease_lost node=%s sessions=%s", self._id, len(self.sessions.epochs))
-        self.leash.tenure, self._id = None, None
+        self.leash.tenure = None
+        await self.kill("the lease is lost")
         await self._stop_all()
+        self._id = None
+        self._given.clear()
 
     async def _guard(self) -> None:
         """Stop everything in time when the lease is not renewed."""
@@ -191,7 +207,7 @@ class Cluster:
                 log.error("lease_not_renewed node=%s sessions=%s", self._id, len(self.sessions.epochs))
                 with trio.move_on_after(max(0, tenure.deadline - now)):
                     await self._stop_all()
-                self.kill()
+                await self.kill("the lease was not renewed")
             while self.leash.tenure is tenure:
                 await trio.sleep(self.lease / 30)
 
@@ -226,6 +242,7 @@ class Cluster:
             self.drain()
         elif self._draining:
             await self.nodes.drain(me)  # so that nobody gives us anything
+        self.unowned = holding.free
         members = [_member(node) for node in holding.nodes]
         if self._draining:
             await self._reconcile(me, before, holding.sessions)
@@ -247,14 +264,15 @@ class Cluster:
 
         What began after `before` was looked at may be newer than the table as it was read.
         """
-        epochs = self.sessions.epochs
-        for session_id in before - mine.keys():
+        running = self.sessions.epochs
+        found = reconcile(mine, running, self._given)
+        for session_id in found.stop & before:
             log.warning("session_elsewhere session=%s", session_id)
             await self.sessions.let_go(session_id)
-        for session_id, epoch in mine.items():
-            if session_id in epochs and epochs[session_id] != epoch:
-                await self.sessions.let_go(session_id)
-            if session_id not in epochs and self._id == me and self.leash.may_start():
+        for session_id, epoch in found.retake.items():
+            await self.nodes.hand_over(session_id, node_id=me, epoch=epoch, to=me)
+        for session_id, epoch in found.start.items():
+            if session_id not in running and self._id == me and self.leash.may_start():
                 await self.sessions.take(session_id, epoch)
 
     async def _reconcile_duties(self, me: str, holding: Holding) -> None:
@@ -294,10 +312,15 @@ class Cluster:
             epoch = self.sessions.epochs.get(session_id)
             if epoch is None or self._id != me or not self.leash.may_start():
                 return
-            await self.sessions.let_go(session_id, moving=True)
-            # Where it cannot be given it is still ours, and the next look starts it again.
-            given = await self.nodes.hand_over(session_id, node_id=me, epoch=epoch, to=to)
-            log.info("session_handed_over session=%s to=%s given=%s", session_id, to, given)
+            if not await self.sessions.let_go(session_id, moving=True):
+                return  # the next look starts it here again
+            self._given[session_id] = epoch
+            try:
+                given = await self.nodes.hand_over(session_id, node_id=me, epoch=epoch, to=to)
+            except StorageError as error:  # whether it was, the next look sees
+                log.warning("session_perhaps_handed_over session=%s error=%s", session_id, error)
+            else:
+                log.info("session_handed_over session=%s to=%s given=%s", session_id, to, given)
 
 
 async def _end(duty: Duty) -> None:

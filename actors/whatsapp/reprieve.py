@@ -21,8 +21,8 @@ class _Setting(ctypes.Structure):
 class Reprieve:
     """A POSIX timer (timer_create(2)) whose signal, SIGALRM, ends the process.
 
-    Its moments are absolute: a process that is stopped (SIGSTOP) beyond its moment ends before it does anything
-    more. Raises OSError when the kernel gives no timer.
+    Its moments are absolute: a process that is stopped (SIGSTOP) beyond its moment ends before it does
+    anything more. Raises OSError when the kernel gives no timer.
     """
 
     def __init__(self) -> None:

@@ -1,13 +1,11 @@
 """What the machine, or the container, gives: files that may be open, and memory."""
 
-import re
 import resource
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 from api.config import Config
 from api.doctor.finding import Finding, ok, problem, warning
+from api.memory import limits
 
 LEAST_FILES = 512
 GOOD_FILES = 4096
@@ -35,7 +33,7 @@ def files() -> Iterator[Finding]:
 
 def memory(config: Config) -> Iterator[Finding]:
     """Whether what the configuration allows itself fits into the machine or its control group."""
-    if not (found := [*_of_the_machine(), *_of_the_group()]):
+    if not (found := [*limits()]):
         return
     megabytes, whose = min(found)
     busy = needed(config)
@@ -57,31 +55,3 @@ def needed(config: Config) -> int:
     cells = (1 + config.cells.spare) * CELL_MEMORY
     decoders = config.decoders.workers * config.decoders.memory_mb
     return BASE_MEMORY + cells + decoders + 3 * config.media.memory_mb
-
-
-def _of_the_machine() -> Iterator[tuple[int, str]]:
-    with suppress(OSError):
-        if total := re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text()):
-            yield int(total[1]) >> 10, "in the machine"
-
-
-def _of_the_group() -> Iterator[tuple[int, str]]:
-    """The limits of our control group and of those above it, in version 2 or 1."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            root, name = Path("/sys/fs/cgroup"), "memory.max"
-        elif "memory" in controllers.split(","):
-            root, name = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
-        else:
-            continue
-        # In a container the path may be the host's: then only the root of what is mounted is there, and ours.
-        group = root / path.lstrip("/")
-        for folder in (group, *group.parents):
-            if folder.is_relative_to(root):
-                with suppress(OSError, ValueError):  # no file, or "max": no limit there
-                    yield int((folder / name).read_text()) >> 20, "for the container or unit"

@@ -4,12 +4,14 @@
 -- A node registers anew, under another id, at each start and whenever it was too late to renew: an id that is gone
 -- never comes back. What it holds it holds until expires_at, by this server's clock; whoever finds that past
 -- deletes the row, and what the node held is nobody's.
+-- process: as its connections and its writer are called.
 -- secret: what requests are signed with that other nodes pass on to it.
 -- load: {memory, memoryTotal}, in bytes.
 CREATE TABLE nodes (
     id         text PRIMARY KEY,
     name       text NOT NULL,
     url        text NOT NULL,
+    process    text NOT NULL,
     secret     bytea NOT NULL CHECK (length(secret) = 32),
     version    text NOT NULL,
     state      text NOT NULL CHECK (state IN ('running', 'draining')),

@@ -23,7 +23,9 @@ async def nodes(database: str) -> AsyncIterator[Nodes]:
 
 
 async def registered(nodes: Nodes, name: str = "one", **more: str) -> str:
-    return await nodes.register(name=name, url=f"http://{name}", version="1", lease=30, **more)
+    return await nodes.register(
+        name=name, url=f"http://{name}", version="1", lease=30, **{"process": f"run_{name}"} | more
+    )
 
 
 def expire(database: str, node_id: str) -> None:
@@ -65,7 +67,7 @@ async def test_a_predecessor_makes_room_at_once(gateway: Gateway, nodes: Nodes) 
     await gateway.session("s1")
     one = await registered(nodes)
     await nodes.claim(one, 1)
-    again = await registered(nodes, predecessor=one)
+    again = await registered(nodes, process="run_again", predecessor=one)
     assert [node.id for node in await nodes.nodes()] == [again]
     assert await nodes.claim(again, 1) == {"s1": 2}
 
@@ -176,7 +178,7 @@ async def test_a_dead_node_is_cut_off_in_the_middle_of_its_transaction(
     await gateway.session("s1")
     one, two = await registered(nodes), await registered(nodes, "two")
     await nodes.claim(one, 1)
-    with psycopg.connect(database, application_name=f"terzetto writer {one}") as stuck:
+    with psycopg.connect(database, application_name="terzetto writer run_one") as stuck:
         stuck.execute("SELECT FROM sessions WHERE id = 's1' FOR UPDATE")
         expire(database, one)
         assert await nodes.reap() == [one]

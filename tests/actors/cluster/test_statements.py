@@ -78,7 +78,12 @@ class Database:
                 return None
             predecessor = self.ids.pop(2 * n + 1, None)
             self.ids[2 * n] = await self.nodes.register(
-                name="n", url="http://n", version="1", lease=LEASE, predecessor=predecessor
+                name="n",
+                url="http://n",
+                process=f"run_{n}",
+                version="1",
+                lease=LEASE,
+                predecessor=predecessor,
             )
             assert after == outlived.forget(2 * n + 1).row(2 * n, after.rows[2 * n]).machine(
                 n, after.machines[n]
