@@ -44,7 +44,7 @@ def show(running: Running, *, as_json: bool) -> None:
 
 
 def render(found: Json) -> Iterator[str]:
-    """A table with a line a node, that which was asked marked with a `*`; then what there is to say of all."""
+    """A table with a line a node, that which was asked marked with a `*`; then what is to be said of all."""
     at = datetime.fromisoformat(found["at"])
     total = sum(node["sessions"] for node in found["nodes"])
     rows = [_HEADINGS, *(_row(node, total, at) for node in found["nodes"])]

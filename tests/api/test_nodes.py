@@ -40,7 +40,9 @@ class Many:
 
     async def other(self, name: str, *, sessions: int = 0) -> str:
         """Another node, which holds its lease and has new sessions."""
-        node = await self.nodes.register(name=name, url=f"http://{name}", version="1.2.3", lease=60)
+        node = await self.nodes.register(
+            name=name, url=f"http://{name}", process=name, version="1.2.3", lease=60
+        )
         for n in range(sessions):
             await (await self.stage.session(f"{node[-6:]}-{n}")).aclose()
         with psycopg.connect(self.database, autocommit=True) as connection:
@@ -75,6 +77,7 @@ async def many_nodes(database: str, data: Path) -> AsyncIterator[Many]:
             leash=Leash(),
             name="one",
             url=lambda: "http://one",
+            process="one",
             version="1.2.3",
             lease=15,
             file=data / "node",
@@ -242,13 +245,13 @@ def made(name: str, **more: Any) -> Json:
 
 def test_nodes_are_a_table_in_which_the_one_that_was_asked_is_marked() -> None:
     nodes = [
-        made("one", self=True, sessions=30, duties=["retention", "webhooks"]),
+        made("one", self=True, sessions=30, duties=["webhooks"]),
         made("long-name", state="draining", sessions=10, load=None),
     ]
     assert list(render({"at": AT, "shared": True, "nodes": nodes, "unowned": 2})) == [
-        "   name       state     sessions  share      memory  lease  version  duties              id",
-        "*  one        running         30    75%  2.0/8.0 GB   12 s  1.2.3    retention,webhooks  nod_one",
-        "   long-name  draining        10    25%           -   12 s  1.2.3    -                   nod_long-name",
+        "   name       state     sessions  share      memory  lease  version  duties    id",
+        "*  one        running         30    75%  2.0/8.0 GB   12 s  1.2.3    webhooks  nod_one",
+        "   long-name  draining        10    25%           -   12 s  1.2.3    -         nod_long-name",
         "2 sessions of no node.",
     ]
 
