@@ -45,32 +45,42 @@ export default function Nodes() {
   <//>`;
 }
 
-/** Those of the table. Without `leave` nobody can be asked to. */
-function columns(t, { at, nodes }, leave) {
+/** Those of the table; of one that shares with no other, fewer. Without `leave` nobody can be asked to. */
+function columns(t, { at, shared, nodes }, leave) {
   const total = nodes.reduce((all, node) => all + node.sessions, 0);
   const left = (node) => new Date(node.expiresAt) - new Date(at);
-  const found = [
-    { key: "name", title: t("name"), cell: (node) => html`<${Name} node=${node} t=${t} />` },
-    { key: "state", title: t("status"), cell: (node) => html`<${State} node=${node} late=${node.expiresAt && left(node) < 0} t=${t} />` },
-    { key: "sessions", title: t("page.sessions"), cell: (node) => html`<${Bar} full=${total && node.sessions / total}>${count(node.sessions)}${total > 0 && html` <small>${share(node.sessions / total)}</small>`}<//>` },
+  const late = (node) => shared && left(node) < 0;
+  const act = (node) =>
+    node.state === "running" && !late(node) && html`<${Button} kind="quiet" aria-label=${t("drainOne", node)} onClick=${() => leave(node)}>${t("drain")}<//>`;
+  const ofMany = [
     { key: "memory", title: t("memory"), cell: (node) => node.load && html`<${Memory} ...${node.load} t=${t} />` },
-    { key: "lease", title: t("lease"), align: "number", cell: (node) => node.expiresAt && duration(Math.max(0, left(node))) },
+    { key: "lease", title: t("lease"), align: "number", cell: (node) => (late(node) ? t("over") : duration(left(node))) },
+  ];
+  return [
+    { key: "name", title: t("name"), cell: (node) => html`<${Name} node=${node} t=${t} />` },
+    { key: "state", title: t("status"), cell: (node) => html`<${State} state=${late(node) ? "silent" : node.state} t=${t} />` },
+    { key: "sessions", title: t("page.sessions"), cell: (node) => html`<${Sessions} many=${node.sessions} total=${total} />` },
+    ...(shared ? ofMany : []),
     { key: "duties", title: t("duties"), cell: (node) => node.duties.map((duty) => t(`duty.${duty}`)).join(", ") || "–" },
     { key: "version", title: t("version"), cell: (node) => html`${node.version}<small class="under"><time datetime=${node.startedAt} title=${time(node.startedAt)}>${ago(node.startedAt)}</time></small>` },
+    ...(shared && leave ? [{ key: "acts", title: "", cell: act }] : []),
   ];
-  const shared = nodes.some((node) => node.id);
-  const act = (node) => node.state === "running" && html`<${Button} kind="quiet" aria-label=${t("drainOne", node)} onClick=${() => leave(node)}>${t("drain")}<//>`;
-  return shared && leave ? [...found, { key: "acts", title: "", cell: act }] : found;
 }
 
 function Name({ node, t }) {
-  return html`${node.name}${node.self && html` <small>(${t("self")})</small>`}
-    ${node.id && html`<small class="under mono url">${node.url}<br />${node.id}</small>`}`;
+  return html`<span title=${node.id}>${node.name}</span>${node.self && html` <small>(${t("self")})</small>`}
+    ${node.url && html`<small class="under mono">${node.url}</small>`}`;
 }
 
-function State({ node, late, t }) {
-  if (late) return html`<${Badge} kind="bad">${t("is.silent")}<//>`;
-  return html`<${Badge} kind=${node.state === "draining" ? "busy" : "good"}>${t(`is.${node.state}`)}<//>`;
+const KINDS = { running: "good", draining: "busy", silent: "bad" };
+
+function State({ state, t }) {
+  return html`<${Badge} kind=${KINDS[state]}>${t(`is.${state}`)}<//>`;
+}
+
+function Sessions({ many, total }) {
+  const part = total && many / total;
+  return html`<${Bar} full=${part}>${count(many)} ${total > 0 && html`<small>${share(part)}</small>`}<//>`;
 }
 
 function Memory({ memoryBytes, memoryTotalBytes, t }) {
