@@ -130,6 +130,8 @@ class Sessions:
         except WriteRefused as error:
             if error.reason == "duplicate":
                 raise SessionExists(session_id=row.id) from error
+            if error.constraint == "sessions_node_fkey":  # this node has just lost its lease
+                raise SessionRestarting(session_id=row.id, retry_after=RETRY_AFTER) from error
             raise
         await self.writer.call(Insert(key.row))
         if self.node is None:

@@ -624,12 +624,20 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
             config = attrs.evolve(config, **{section: attrs.evolve(getattr(config, section), **{key: value})})
     if 0 < len(environment.get("TERZETTO_ADMIN_KEY", "")) < LEAST_ADMIN_KEY:
         raise ConfigError(f"TERZETTO_ADMIN_KEY: expected at least {LEAST_ADMIN_KEY} random characters")
-    if config.cluster.enabled and not config.storage.dsn:
-        raise ConfigError(
-            "[cluster] enabled: needs [storage] dsn, or DATABASE_URL: a database that nodes share"
-        )
+    _check_cluster(config)
     sinks = {name: _reachable(name, sink, environment) for name, sink in config.sinks.items()}
     return attrs.evolve(config, sinks=sinks)
+
+
+def _check_cluster(config: Config) -> None:
+    """Whether other nodes could share the database, and reach this one. Raises ConfigError."""
+    if not config.cluster.enabled:
+        return
+    if not config.storage.dsn:
+        raise ConfigError("[cluster] enabled: needs a database to share: [storage] dsn, or DATABASE_URL")
+    host, _ = config.api.address
+    if not config.cluster.url and host in {"0.0.0.0", "::"}:  # noqa: S104 - what it says, not where we listen
+        raise ConfigError(f"[cluster] url: is required where [api] listens at {config.api.listen}")
 
 
 def _reachable(name: str, sink: Sink, environment: Mapping[str, str]) -> Sink:
@@ -651,7 +659,9 @@ def listening(config: Config, address: str) -> Config:
         attrs.fields(Api).listen.metadata[_CHECK](address)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return attrs.evolve(config, api=attrs.evolve(config.api, listen=address))
+    config = attrs.evolve(config, api=attrs.evolve(config.api, listen=address))
+    _check_cluster(config)
+    return config
 
 
 def parse(text: str) -> Config:

@@ -45,6 +45,7 @@ from actors.webhooks import Webhooks
 from actors.whatsapp.errors import CellError
 from api.app import create_app
 from api.brokers import sink_specs
+from api.config import Cluster as ClusterConfig
 from api.config import Config, keys_of
 from api.datalock import alone
 from api.filing import Filing
@@ -125,7 +126,7 @@ async def open_gateway(
                 readers=config.storage.readers,
                 filers=config.media.connections,
             ) as storage,
-            _among_others(storage.dsn, shared=config.cluster.enabled) as nodes,
+            _among_others(storage.dsn, config.cluster) as nodes,
         ):
             tree = _Tree(config, data, storage, nodes, loopback, session)
             async with tree.left_at_the_end(), _measured(tree.stats.loop), trio.open_nursery() as nursery:
@@ -541,12 +542,13 @@ async def _measured(loop: LoopLag) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _among_others(dsn: str, *, shared: bool) -> AsyncIterator[Nodes | None]:
+async def _among_others(dsn: str, cluster: ClusterConfig) -> AsyncIterator[Nodes | None]:
     """The nodes that share the database; None where this gateway is to be alone.
 
     Raises OSError where one that shares would meet one that does not.
     """
-    nodes = Nodes(dsn)
+    shared = cluster.enabled
+    nodes = Nodes(dsn, patience=max(1.0, cluster.lease / 3))
     try:
         if shared and await nodes.lone_gateway():
             raise OSError("a gateway without [cluster] enabled runs on this database")

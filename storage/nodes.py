@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+import trio
 from attrs import field, frozen
 from psycopg.rows import kwargs_row
 
@@ -22,6 +23,8 @@ from storage.errors import DatabaseUnavailable
 from storage.ids import new_id
 from storage.pool import Pool
 
+CONNECTIONS = 4
+"""That are open at most for what is done here."""
 WAKE = "terzetto_nodes"
 """The channel on which a node hears, by its id, that there is something for it to look at."""
 
@@ -132,8 +135,10 @@ class Nodes:
     All may raise DatabaseUnavailable: nothing has changed then, or the answer was lost.
     """
 
-    def __init__(self, dsn: str) -> None:
-        self._pool = Pool(dsn, 4, writable=True, name="nodes")
+    def __init__(self, dsn: str, patience: float = 10.0) -> None:
+        """With `patience`, in seconds, for each: a database that is silent for so long counts as away."""
+        self._patience = patience
+        self._pool = Pool(dsn, CONNECTIONS, writable=True, name="nodes")
 
     def close(self) -> None:
         self._pool.close()
@@ -283,9 +288,10 @@ class Nodes:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[TrioConnection]:
         try:
-            async with self._pool.connection() as connection, connection.transaction():
-                yield connection
-        except psycopg.Error as error:
+            with trio.fail_after(self._patience):
+                async with self._pool.connection() as connection, connection.transaction():
+                    yield connection
+        except (psycopg.Error, trio.TooSlowError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
 

@@ -229,6 +229,8 @@ class Cluster:
                     pause = await self._look(self._id)
                 except StorageError as error:
                     log.warning("not_looked node=%s error=%s", self._id, error)
+            elif self._draining and not self.sessions.epochs:
+                self.drained.set()
             with trio.move_on_after(pause * self.rng.uniform(0.8, 1)):
                 await self._wake.wait()
 
@@ -269,6 +271,7 @@ class Cluster:
         for session_id in found.stop & before:
             log.warning("session_elsewhere session=%s", session_id)
             await self.sessions.let_go(session_id)
+            self._wake.set()  # it may be ours again, under another epoch
         for session_id, epoch in found.retake.items():
             await self.nodes.hand_over(session_id, node_id=me, epoch=epoch, to=me)
         for session_id, epoch in found.start.items():

@@ -12,6 +12,7 @@ from api.doctor.finding import Finding, ok, problem, warning
 from storage.embedded import DATABASE, ROLE
 from storage.errors import MigrationError
 from storage.migrate import OLDEST_PROGRAM, migrations, pending
+from storage.nodes import CONNECTIONS as LEASE_CONNECTIONS
 from storage.programs import major_version
 
 OLDEST = 15
@@ -46,7 +47,7 @@ def check(config: Config, data: Path, *, occupied: bool) -> Iterator[Finding]:
             yield from _schema(connection)
             yield from _clock(connection)
             yield from _room(connection, config, occupied=occupied)
-            yield from _others(connection, occupied=occupied)
+            yield from _others(connection, config, occupied=occupied)
     except psycopg.ProgrammingError as error:
         # Where the string itself is wrong the text quotes it, password and all.
         reason = "no connection string" if error.sqlstate is None else _said(error)
@@ -206,23 +207,38 @@ def _room(connection: Connection, config: Config, *, occupied: bool) -> Iterator
 
 
 def connections(config: Config) -> int:
-    """How many a gateway opens at most: for queries, for files, the writer's, and one while it starts."""
-    return config.storage.readers + config.media.connections + 2
+    """How many a gateway opens at most: for queries, for files, the writer's, and one while it starts.
+
+    A node among others has some for its lease, and listens on two.
+    """
+    alone = config.storage.readers + config.media.connections + 2
+    return alone + LEASE_CONNECTIONS + 2 if config.cluster.enabled else alone
 
 
-def _others(connection: Connection, *, occupied: bool) -> Iterator[Finding]:
+def _others(connection: Connection, config: Config, *, occupied: bool) -> Iterator[Finding]:
+    """Gateways beside this one: they share the database, or have none in common."""
+    shared = config.cluster.enabled
     row = connection.execute(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND application_name = 'terzetto writer gateway'"
     ).fetchone()
     assert row is not None
-    others = int(row[0]) - occupied
+    others = int(row[0]) - (occupied and not shared)
     if others > 0:
         yield problem(
             "database",
             "a gateway with another data directory writes to it",
-            "give each gateway a database of its own",
+            "give each gateway a database of its own, or let all share it with [cluster] enabled",
         )
+    row = connection.execute("SELECT to_regclass('nodes')").fetchone()
+    if row is None or row[0] is None:
+        return
+    row = connection.execute("SELECT count(*) FROM nodes WHERE expires_at > clock_timestamp()").fetchone()
+    assert row is not None
+    if shared:
+        yield ok("nodes", f"{row[0]} hold a lease")
+    elif row[0]:
+        yield problem("nodes", f"{row[0]} share this database", "set [cluster] enabled here too")
 
 
 def _said(error: psycopg.Error) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from api.config import Config, ConfigError, load, parse
+from api.config import Config, ConfigError, keys_of, listening, load, parse
 from runtime import Backoff, OnExhausted, Overflow, Strategy
 
 SHIPPED = Path(__file__).resolve().parents[2] / "supervisor.toml"
@@ -237,3 +237,21 @@ def test_a_sinks_url_may_come_from_the_environment_and_is_never_shown(tmp_path: 
             load(file, {**environment, "TERZETTO_SINK_MY_BUS_URL": wrong})
         assert "hunter2" not in str(error.value)
     assert "hunter2" not in refusal('[sinks.bus]\nkind = "nats"\nurl = "http://a:hunter2@b"')
+
+
+def test_many_nodes_need_a_database_to_share_and_a_way_to_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "supervisor.toml"
+    file.write_text("[cluster]\nenabled = true\n")
+    with pytest.raises(ConfigError, match=r"\[cluster\] enabled: needs a database to share"):
+        load(file, {})
+    database = {"DATABASE_URL": "postgresql://db/terzetto"}
+    config = load(file, database)
+    assert keys_of(config) == "postgresql://db/terzetto"
+    with pytest.raises(ConfigError, match=r"\[cluster\] url: is required where .* 0.0.0.0:80"):
+        listening(config, "0.0.0.0:80")
+    config = load(file, database | {"TERZETTO_KEYS_DSN": "postgresql://pooler/terzetto"})
+    assert keys_of(config) == "postgresql://pooler/terzetto"
+    assert "pooler" not in str(config)
+    assert keys_of(parse("")) is None, "files"
+    with pytest.raises(ConfigError, match=r"expected http://… or https://…"):
+        parse('[cluster]\nurl = "ftp://there"')

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
+import attrs
 import psycopg
 import pytest
 import trio
@@ -20,7 +21,7 @@ import trustme
 from psycopg.conninfo import make_conninfo
 
 from api.cli import main
-from api.config import Api, Config, Decoders, Storage, WhatsApp
+from api.config import Api, Cluster, Config, Decoders, Storage, WhatsApp
 from api.doctor import database as databases
 from api.doctor import directory, examination, installation, machine, occupancy, whatsapp
 from api.doctor.finding import Finding, Level
@@ -355,6 +356,26 @@ def test_another_gateway_on_the_same_database_is_a_problem(database: str, data: 
         assert found.level is Level.PROBLEM
         ours = looked(database, data, occupied=True)
     assert all(each.level is not Level.PROBLEM for each in ours)
+
+
+def test_a_gateway_beside_nodes_that_share_is_a_problem(
+    database: str, data: Path, admin: psycopg.Connection
+) -> None:
+    sharing = attrs.evolve(on(database), cluster=Cluster(enabled=True))
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO nodes VALUES ('nod_1', 'one', 'http://one', 'run_1', %s, '1', 'running', '{}',"
+            " now(), now() + interval '1 minute')",
+            (bytes(32),),
+        )
+    try:
+        alone = of(looked(database, data), "nodes")
+        among = of(list(databases.check(sharing, data, occupied=False)), "nodes")
+    finally:
+        with psycopg.connect(database) as connection:
+            connection.execute("DELETE FROM nodes")
+    assert (alone.level, alone.remedy) == (Level.PROBLEM, "set [cluster] enabled here too")
+    assert (among.level, among.text) == (Level.OK, "1 hold a lease")
 
 
 def test_a_server_that_is_too_old_is_a_problem(
