@@ -80,6 +80,11 @@ class AddressBook:
         except (SupervisionError, StorageError) as error:  # another time: what is stored is shown meanwhile
             log.warning("names_not_refreshed session=%s error=%s", session_id, type(error).__name__)
 
+    def forget(self, session_id: str) -> None:
+        """A session was deleted: another that is given its id is asked anew."""
+        self._people_at.pop(session_id, None)
+        self._groups_at.pop(session_id, None)
+
 
 def named(address: Address, contact: people.Contact) -> Address:
     """The address with those of a contact's names that it has not yet."""

@@ -221,6 +221,7 @@ async def delete(session_id: str) -> None:
     """Remove a session with its keys, messages, events and webhooks. The phone keeps its linked device."""
     async with recorded("session.delete", session_id):
         await services().sessions.delete(session_id)
+        services().address_book.forget(session_id)
         await services().webhooks.session_deleted(session_id)
 
 

@@ -240,3 +240,14 @@ async def test_a_timer_is_told_to_the_library_in_nanoseconds(stage: Stage) -> No
 async def test_a_listing_of_a_deleted_session_is_refused(stage: Stage) -> None:
     answer = await stage.client.get("/api/sessions/nobody/chats")
     assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
+
+
+async def test_a_session_made_anew_under_its_id_is_asked_for_names_at_once(stage: Stage) -> None:
+    trip = neonize.GetJoinedGroupsReturnFunction(Group=[group(GROUP, subject="Trip").GroupInfo])
+    nobody = neonize.ContactsGetAllContactsReturnFunction()
+    for _ in range(2):
+        async with await stage.session("ana") as own:
+            play(stage, "ana", GetAllContacts=nobody, GetJoinedGroups=trip)
+            await store(stage, GROUP, 1, "all", sender=BEA)
+            assert [each["name"] for each in await chats(own)] == ["Trip"]
+        assert (await stage.client.delete("/api/sessions/ana")).status_code == 204
