@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from api.running import NotRunningError, Running, ask
+from api.running import NoAnswerError, Running, ask
 
 Json = dict[str, Any]
 
 _PAUSE = 1.0  # seconds between two looks at a node that hands over
-_GB = 1 << 30
+_GB = 10**9
 _HEADINGS: tuple[str, ...] = (
     "",
     "name",
@@ -90,7 +90,8 @@ def drained(running: Running, which: str, *, unasked: bool) -> None:
     node = next((each for each in nodes if each["id"] == which), None)
     # Whose name it is, and whether it is one's alone, the gateway decides.
     node = node or next((each for each in nodes if each["name"] == which), None)
-    if node is not None and not unasked and not _agreed(node, len(nodes) - 1):
+    others = sum(each["state"] == "running" for each in nodes if each is not node)
+    if node is not None and not unasked and not _agreed(node, others):
         raise NotDrainedError(f"{node['name']} stays as it is")
     asked = ask(running, "POST", f"/api/nodes/{quote(which, safe='')}/drain")
     name, was_here = asked["name"], asked["self"]
@@ -98,8 +99,8 @@ def drained(running: Running, which: str, *, unasked: bool) -> None:
     while True:
         try:
             nodes = ask(running, "GET", "/api/nodes")["nodes"]
-        except NotRunningError:
-            if was_here:  # who has ended answers no more
+        except NoAnswerError:
+            if was_here:  # who has ended says nothing
                 break
             raise
         node = next((each for each in nodes if each["id"] == asked["id"]), None)

@@ -1,12 +1,15 @@
 """The nodes as the API, the command line and the metrics show them: a real one, and rows of others."""
 
+import json
 import random
 import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psycopg
@@ -24,7 +27,7 @@ from tests.api.stage import ADMIN_KEY, Stage, running_api
 
 Json = dict[str, Any]
 
-GB = 1 << 30
+GB = 10**9
 FULL = Load(memory=8 * GB, memory_total=8 * GB)
 """Of a node that takes no sessions."""
 
@@ -283,6 +286,42 @@ async def test_draining_asks_first_and_waits_until_the_node_is_gone(
                 await trio.sleep(0.01)
             await many.nodes.leave(two)
     assert capsys.readouterr().out == "terzetto: two is gone\n"
+
+
+def test_a_node_that_is_asked_to_drain_itself_is_gone_when_it_answers_no_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = made("one", self=True, sessions=3, state="draining")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer({"at": AT, "shared": True, "nodes": [one], "unowned": 0})
+
+        def do_POST(self) -> None:
+            self._answer(one)
+
+        def _answer(self, body: Json) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+
+        def serve() -> None:
+            for _ in ("what there is", "drain", "how far it is"):
+                server.handle_request()
+            server.server_close()
+
+        thread = Thread(target=serve)
+        thread.start()
+        drained(Running(f"http://127.0.0.1:{server.server_port}", ADMIN_KEY), "one", unasked=True)
+        thread.join()
+    assert capsys.readouterr().out == "terzetto: one has 3 sessions left\nterzetto: one is gone\n"
 
 
 async def test_draining_nobody_says_so(many: Many) -> None:
