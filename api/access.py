@@ -103,9 +103,8 @@ def shows_who() -> bool:
 
 
 def client_address() -> str | None:
-    """The address at the other end of the connection; no header can change it."""
-    client = _incoming().scope.get("client")
-    return None if client is None else str(client[0])
+    """The address at the other end of the connection; no header can change it, but another node's."""
+    return trace().address
 
 
 def _incoming() -> Request | Websocket:

@@ -8,7 +8,7 @@ from quart import Blueprint
 from actors.errors import SessionNotFound
 from actors.session.health import Health, HealthState, Trouble
 from api.caller import Scope
-from api.operation import At, operation
+from api.operation import At, Where, operation
 from api.services import services
 from storage.rows import now
 
@@ -41,7 +41,14 @@ class HealthView:
 
 
 @operation(
-    routes, "GET", "/health", at=At.ON_SESSION, scope=Scope.STATUS, answers={200: HealthView}, tag="sessions"
+    routes,
+    "GET",
+    "/health",
+    at=At.ON_SESSION,
+    where=Where.ANY,
+    scope=Scope.STATUS,
+    answers={200: HealthView},
+    tag="sessions",
 )
 async def health(session_id: str) -> HealthView:
     """What the account is kept from, and until when."""

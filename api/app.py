@@ -4,6 +4,7 @@ import logging
 import time
 from typing import Any
 
+import trio
 from quart import Response, has_websocket_context, request, websocket
 from quart.wrappers import Request, Websocket
 from quart_trio import QuartTrio
@@ -53,12 +54,14 @@ from api.bulk import BulkConnection
 from api.errors import is_foreseen, problem_of
 from api.failures import kinds, place
 from api.metrics import endpoint as metrics
+from api.refusals import NodeSilent
 from api.services import EXTENSION, Services
-from api.trace import Trace, begin, trace
+from api.trace import Trace, begin, end, trace
 
 log = logging.getLogger("api.requests")
 
 BODY_TIMEOUT = 30  # seconds for a body to arrive
+LEAVING = 1.0  # seconds to close what is left of a request
 CLIENT_GONE = 499  # in the log only: nobody was left to answer
 
 _ROUTES = (
@@ -127,7 +130,12 @@ class App(QuartTrio):
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
         if not scope["path"].startswith("/"):
             scope["path"] = _path_in(scope["path"])
-        await super().asgi_app(scope, receive, send)
+            scope["raw_path"] = _path_in(scope["raw_path"].decode()).encode()
+        try:
+            await super().asgi_app(scope, receive, send)
+        finally:
+            with trio.move_on_after(LEAVING, shield=True):
+                await end(scope)
 
     async def handle_request(self, request: Request) -> Response | WerkzeugResponse:
         notes = begin(request.scope, request.headers.get("x-request-id"))
@@ -135,7 +143,7 @@ class App(QuartTrio):
         status = CLIENT_GONE
         try:
             try:
-                response = await super().handle_request(request)
+                response = await self._answer(request, notes)
             except Exception as error:  # noqa: BLE001 - what broke before there was a request context
                 response = _respond(error, notes, request.path)
             status = response.status_code
@@ -143,6 +151,18 @@ class App(QuartTrio):
             return response
         finally:
             self._account(request.method, request, status, started, notes)
+
+    async def _answer(self, request: Request, notes: Trace) -> Response | WerkzeugResponse:
+        """The answer to a client; or to the node that it asked, for as long as it waits there."""
+        services: Services = self.extensions[EXTENSION]
+        forwarded = await services.forwarding.received(request)
+        if forwarded is None:
+            return await super().handle_request(request)
+        notes.forwarded_by = forwarded.node or "-"
+        notes.request_id, notes.address = forwarded.request_id, forwarded.address
+        with trio.move_on_after(forwarded.deadline - time.time()):
+            return await super().handle_request(request)
+        raise NodeSilent
 
     async def handle_websocket(self, websocket: Websocket) -> Response | WerkzeugResponse | None:
         notes = begin(websocket.scope, websocket.headers.get("x-request-id"))

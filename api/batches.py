@@ -7,7 +7,7 @@ from quart import Blueprint
 
 from api.caller import Scope
 from api.fields import DEFAULT_LIMIT, Limit
-from api.operation import operation
+from api.operation import Where, operation
 from api.queue import cancel_all, queue_changed
 from api.refusals import BatchCancelled, NotFound
 from api.services import services
@@ -60,7 +60,9 @@ class _Paged:
     limit: Limit = DEFAULT_LIMIT
 
 
-@operation(routes, "GET", "/batches", scope=Scope.READ, query=_Paged, answers={200: BatchesPage})
+@operation(
+    routes, "GET", "/batches", where=Where.ANY, scope=Scope.READ, query=_Paged, answers={200: BatchesPage}
+)
 async def listing(session_id: str, query: _Paged) -> BatchesPage:
     """A session's batches, newest first."""
     page = await services().reads.queue.batches(session_id, cursor=query.cursor, limit=query.limit)
@@ -68,7 +70,13 @@ async def listing(session_id: str, query: _Paged) -> BatchesPage:
 
 
 @operation(
-    routes, "GET", "/batches/<batch_id>", scope=Scope.READ, answers={200: BatchView}, errors=(NotFound,)
+    routes,
+    "GET",
+    "/batches/<batch_id>",
+    where=Where.ANY,
+    scope=Scope.READ,
+    answers={200: BatchView},
+    errors=(NotFound,),
 )
 async def get(session_id: str, batch_id: str) -> BatchView:
     """How far a batch is."""

@@ -17,7 +17,7 @@ from actors.whatsapp.people import ChatSettings
 from api.caller import Scope
 from api.fields import DEFAULT_LIMIT, Limit, Timer
 from api.messages import MessagesPage, MessageView, message_view
-from api.operation import impossible, operation
+from api.operation import Where, impossible, operation
 from api.performing import PERFORMING, jid_of, perform
 from api.refusals import InvalidJid, NotFound
 from api.services import services
@@ -185,7 +185,13 @@ async def get(session_id: str, jid: str) -> ChatDetailView:
 
 
 @operation(
-    routes, "DELETE", "/chats/<jid>", scope=Scope.DELETE, answers={204: None}, errors=(InvalidJid, NotFound)
+    routes,
+    "DELETE",
+    "/chats/<jid>",
+    where=Where.ANY,
+    scope=Scope.DELETE,
+    answers={204: None},
+    errors=(InvalidJid, NotFound),
 )
 async def delete(session_id: str, jid: str) -> None:
     """Forget the chat's messages here. On the phone they stay: the client library cannot delete there."""
@@ -199,6 +205,7 @@ async def delete(session_id: str, jid: str) -> None:
     routes,
     "GET",
     "/chats/<jid>/messages",
+    where=Where.ANY,
     scope=Scope.READ,
     query=_Messages,
     answers={200: MessagesPage},

@@ -85,6 +85,9 @@ _TABLE: dict[type[Exception], _Row] = {
     refusals.AnswerLost: _Row(
         504, "upstream_timeout", "The gateway stopped before it could answer", _UNKNOWN_EFFECT
     ),
+    refusals.NodeSilent: _Row(
+        504, "upstream_timeout", "The node that does this did not answer", _UNKNOWN_EFFECT
+    ),
     refusals.NotQueued: _Row(
         409, "not_queued", "It does not wait", "The message is {status}: only one that waits can be changed."
     ),
@@ -264,6 +267,9 @@ _TABLE: dict[type[Exception], _Row] = {
     refusals.NodeAmbiguous: _Row(
         409, "node_ambiguous", "Several nodes have this name", "Name it by its id. There are: {ids}."
     ),
+    refusals.Draining: _Row(
+        503, "draining", "This node ends", "This node is about to end: ask another. Nothing was done.", _BUSY
+    ),
     refusals.NotReady: _Row(503, "not_ready", "Not ready", "{reason}", _COMES_BACK),
     DatabaseUnavailable: _Row(
         503, "not_ready", "No database", "The database cannot be reached now. It is tried again.", _COMES_BACK
@@ -284,6 +290,12 @@ _BY_STATUS = {
         431, "headers_too_large", "The headers are too large", "The headers are larger than is taken here."
     ),
 }
+_MOVED = _Row(
+    409,
+    "lease_moved",
+    "It has moved to another node",
+    "Another node has taken over what this was about. Nothing was done: try again.",
+)
 _INTERNAL = _Row(
     500,
     "internal_error",
@@ -377,6 +389,8 @@ def _row(error: Exception) -> _Row:
             return _Row(status, "loopback_refused", "The loopback network refused", "{detail}")
         case WriteRefused(reason="unknown_session" | "missing_reference"):
             return _NO_SESSION
+        case WriteRefused(reason="lease_moved"):
+            return _MOVED
         case HTTPException(code=int(status)) if status < 500:
             return _BY_STATUS.get(status) or _other(status)
         case _:

@@ -14,7 +14,7 @@ from api.answers import answer
 from api.caller import Scope
 from api.eventlog import Selection, chosen, page_after, position_after
 from api.fields import DEFAULT_LIMIT, NO_WAIT, Limit, Names, Wait
-from api.operation import operation
+from api.operation import Where, operation
 from api.refusals import ValidationFailed
 from api.services import services
 from storage.errors import EventsExpired
@@ -63,6 +63,7 @@ class EventsView:
     "GET",
     "/events",
     across=True,
+    where=Where.ANY,
     scope=Scope.READ,
     query=_Query,
     answers={200: EventsView},

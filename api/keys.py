@@ -18,7 +18,7 @@ from api.checks import MismatchError
 from api.constraints import sized
 from api.converter import camel
 from api.fields import NO_GRACE, Name, Network, Seconds, SessionId
-from api.operation import Answer, At, operation
+from api.operation import Answer, At, Where, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services
 from storage.rows import Json, Key, now
@@ -200,6 +200,7 @@ async def rotate(key_id: str, body: KeyRotation) -> Answer:
     "POST",
     "/keys/rotate",
     at=At.ON_SESSION,
+    where=Where.ANY,
     scope=Scope.SETTINGS,
     body=KeyRotation,
     answers={201: ApiKeyMadeView},

@@ -1,6 +1,7 @@
 """Sessions' lives: started, stopped, logged out; how they are, whose they are, and how they came to be so."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -12,10 +13,11 @@ from actors.session.messages import GetStatus, Logout, RestartClient, SessionSta
 from api.audit import recorded
 from api.caller import Scope
 from api.fields import DEFAULT_LIMIT, Limit
-from api.operation import At, operation
+from api.operation import At, Where, operation
 from api.services import services
 from api.sessions import stored_session
-from storage.rows import Event, Json
+from storage.errors import StorageError
+from storage.rows import Event
 
 routes = Blueprint("lifecycle", __name__)
 
@@ -39,6 +41,18 @@ class LivenessView:
 
 
 @frozen(kw_only=True)
+class LeaseView:
+    """Which node has a session."""
+
+    node: str
+    name: str
+    epoch: int
+    """One more each time that another node has taken it."""
+    expires_at: datetime
+    """When another may, unless it is renewed before."""
+
+
+@frozen(kw_only=True)
 class SessionStatusView:
     """How a session is now."""
 
@@ -52,7 +66,8 @@ class SessionStatusView:
     liveness: LivenessView
     cell: str | None
     """The process that hosts its client."""
-    lease: Json | None = None
+    lease: LeaseView | None = None
+    """Null where there is one node only, or while that is not known."""
 
 
 @frozen(kw_only=True)
@@ -138,6 +153,7 @@ async def me(session_id: str) -> AccountView:
 @_life(
     "GET",
     "/timeline",
+    where=Where.ANY,
     scope=Scope.STATUS,
     query=TimelineQuery,
     answers={200: TimelineView},
@@ -166,7 +182,20 @@ async def _status(session_id: str) -> SessionStatusView:
         last_error=now.last_error,
         liveness=LivenessView(last_inbound_at=now.last_inbound_at, last_pong_at=now.last_pong_at),
         cell=now.cell,
+        lease=await _lease(session_id),
     )
+
+
+async def _lease(session_id: str) -> LeaseView | None:
+    if (cluster := services().cluster) is None:
+        return None
+    with suppress(StorageError):  # the session is known without
+        owner = await cluster.owner(session_id)
+        if owner is not None and owner.node_id == cluster.node_id:
+            return LeaseView(
+                node=owner.node_id, name=cluster.name, epoch=owner.epoch, expires_at=owner.expires_at
+            )
+    return None
 
 
 async def _actor_status(session_id: str) -> SessionStatus:

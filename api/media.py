@@ -20,7 +20,7 @@ from api.checks import MismatchError
 from api.constraints import exactly_one
 from api.fields import DEFAULT_LIMIT, Base64, FileName, Limit, MimeType, Upload, WebUrl
 from api.file_answers import ANY, file_answer
-from api.operation import operation
+from api.operation import Where, operation
 from api.performing import PERFORMING
 from api.refusals import NotFound, RangeOutside
 from api.services import services
@@ -124,7 +124,9 @@ async def store(session_id: str, body: _NewFile) -> FileView:
     return file_view(await services().intake.keep(session_id, source, file_name=name, mime_type=kind))
 
 
-@operation(routes, "GET", "/media", scope=Scope.FILES, query=_Listing, answers={200: FilesPage})
+@operation(
+    routes, "GET", "/media", where=Where.ANY, scope=Scope.FILES, query=_Listing, answers={200: FilesPage}
+)
 async def listing(session_id: str, query: _Listing) -> FilesPage:
     """A session's files, newest first, a page at a time."""
     page = await services().media.listing(session_id, cursor=query.cursor, limit=query.limit)
@@ -132,7 +134,13 @@ async def listing(session_id: str, query: _Listing) -> FilesPage:
 
 
 @operation(
-    routes, "GET", "/media/<media_id>", scope=Scope.FILES, answers={200: FileView}, errors=(MediaNotFound,)
+    routes,
+    "GET",
+    "/media/<media_id>",
+    where=Where.ANY,
+    scope=Scope.FILES,
+    answers={200: FileView},
+    errors=(MediaNotFound,),
 )
 async def get(session_id: str, media_id: str) -> FileView:
     """What is known of a file."""
@@ -143,6 +151,7 @@ async def get(session_id: str, media_id: str) -> FileView:
     routes,
     "GET",
     "/media/<media_id>/content",
+    where=Where.ANY,
     scope=Scope.FILES,
     answers={200: ANY, 206: ANY, 304: None},
     errors=(MediaNotFound, RangeOutside),
@@ -156,6 +165,7 @@ async def content(session_id: str, media_id: str) -> Response:
     routes,
     "DELETE",
     "/media/<media_id>",
+    where=Where.ANY,
     scope=Scope.MEDIA,
     answers={204: None},
     errors=(MediaNotFound,),

@@ -30,7 +30,7 @@ from api.fields import (
     Names,
     Seconds,
 )
-from api.operation import Answer, impossible, operation
+from api.operation import Answer, Where, impossible, operation
 from api.performing import PERFORMING, jid_of, perform
 from api.refusals import FieldError, InvalidJid, NotFound, ValidationFailed
 from api.sent import QueuedView, SentView, answer_of
@@ -106,6 +106,7 @@ class _Listing:
     "GET",
     "/messages",
     across=True,
+    where=Where.ANY,
     scope=Scope.READ,
     query=_Listing,
     answers={200: MessagesPage},
@@ -131,7 +132,13 @@ async def listing(sessions: frozenset[str] | None, query: _Listing) -> MessagesP
 
 
 @operation(
-    routes, "GET", "/messages/<message_id>", scope=Scope.READ, answers={200: MessageView}, errors=(NotFound,)
+    routes,
+    "GET",
+    "/messages/<message_id>",
+    where=Where.ANY,
+    scope=Scope.READ,
+    answers={200: MessageView},
+    errors=(NotFound,),
 )
 async def get(session_id: str, message_id: str) -> MessageView:
     """One message, by the gateway's id or WhatsApp's."""

@@ -15,7 +15,7 @@ from api.access import COOKIE
 from api.errors import problem_kind
 from api.examples import example
 from api.multipart import Part, parts_expected, takes_file
-from api.operation import OPERATIONS, At, Operation
+from api.operation import OPERATIONS, At, Operation, Where
 from api.schemas import FILE, REF, Schemas
 from runtime import ActorDied, ActorGone, CallTimeout, MailboxFull
 from storage.errors import DatabaseUnavailable
@@ -39,6 +39,7 @@ _ANYWHERE: tuple[type[Exception], ...] = (
     MailboxFull,
 )
 _IN_A_SESSION = (session.SessionNotFound, refusals.ValidationFailed, ActorDied, ActorGone, CallTimeout)
+_DONE_ELSEWHERE = (session.SessionRestarting, refusals.NodeSilent)
 _WITH_A_BODY = (
     refusals.InvalidJson,
     refusals.ValidationFailed,
@@ -262,6 +263,8 @@ def _errors(declared: Operation, rule: str) -> Iterator[type[Exception]]:
         yield from _ANYWHERE
     if len(declared.rules) > 1 or any("<session_id>" in rule for rule in declared.rules):
         yield from _IN_A_SESSION
+        if declared.where is Where.SESSION:
+            yield from _DONE_ELSEWHERE
     if "<" in rule:
         yield from _WITH_PARTS
     if declared.query is not None:

@@ -39,6 +39,18 @@ class At(Enum):
     """The same, of the session itself."""
 
 
+class Where(Enum):
+    """Which of many nodes does it; each other one passes it on."""
+
+    SESSION = "session"
+    """The one that has the session; where none is named, whichever was asked."""
+    ANY = "any"
+    """Whichever was asked: it needs nothing but the database."""
+    WEBHOOKS = "webhooks"
+    SINKS = "sinks"
+    """The one that has this duty."""
+
+
 @frozen(kw_only=True)
 class Operation:
     """What is declared of a route."""
@@ -67,6 +79,7 @@ class Operation:
     errors: tuple[type[Exception], ...]
     """What may go wrong besides what may with every route of its kind."""
     tag: str
+    where: Where = Where.SESSION
     lacks: str | None = None
     """Why it cannot be done: it is always answered with 501."""
 
@@ -96,6 +109,7 @@ def operation(
     *,
     at: At = At.IN_SESSION,
     across: bool = False,
+    where: Where = Where.SESSION,
     secret: bool = False,
     scope: Scope | None,
     body: Any = None,
@@ -128,6 +142,7 @@ def operation(
             answers=answers,
             errors=errors,
             tag=tag or routes.name,
+            where=where,
         )
         OPERATIONS.append(declared)
 
@@ -143,6 +158,8 @@ def operation(
                 parts["sessions"] = await admit_across_sessions(scope or Scope.READ, session_id)
             else:
                 parts["session_id"] = await admit_to_session(scope or Scope.READ, session_id)
+            if (forwarded := await _done_elsewhere(where, parts)) is not None:
+                return forwarded
             key = given_key() if declared.once_only else None
             digest = b"" if key is None else await digest_of_request()
             if query is not None:
@@ -155,7 +172,7 @@ def operation(
 
             if key is None:
                 return await execute()
-            owner = _owner(parts.get("session_id"), parts.get("sessions"))
+            owner = _one_session(parts) or caller().id
             return await services().idempotency.once(owner, key, digest, execute, derive)
 
         for path in declared.rules:
@@ -199,11 +216,25 @@ def impossible(
         routes.add_url_rule(path, declared.name, refuse, methods=[method])
 
 
-def _owner(session_id: str | None, sessions: frozenset[str] | None) -> str:
-    """Whose an Idempotency-Key is: the session's, or else the caller's."""
-    if session_id is None and sessions is not None and len(sessions) == 1:
-        (session_id,) = sessions
-    return session_id or caller().id
+async def _done_elsewhere(where: Where, parts: dict[str, Any]) -> Response | None:
+    """The answer of the node that does it; None: this one does, or there are no others."""
+    match where:
+        case Where.SESSION:
+            session_id = _one_session(parts)
+            return None if session_id is None else await services().forwarding.to_owner(session_id)
+        case Where.WEBHOOKS | Where.SINKS:
+            return await services().forwarding.to_holder(where.value)
+        case Where.ANY:
+            return None
+
+
+def _one_session(parts: dict[str, Any]) -> str | None:
+    """The session that a request is about; None: none, or several."""
+    sessions: frozenset[str] | None = parts.get("sessions")
+    if sessions is not None and len(sessions) == 1:
+        return next(iter(sessions))
+    session_id: str | None = parts.get("session_id")
+    return session_id
 
 
 def _response(given: Any, status: int) -> Response:

@@ -10,7 +10,7 @@ from actors.whatsapp.client import Client
 from actors.whatsapp.errors import WhatsAppError
 from api.caller import Scope
 from api.fields import Address
-from api.operation import operation
+from api.operation import Where, operation
 from api.performing import PERFORMING, jid_of, perform
 from api.refusals import InvalidJid, NotFound
 from api.services import services
@@ -96,6 +96,7 @@ async def subscribe(session_id: str, body: Subscription) -> None:
     routes,
     "GET",
     "/presence/<address>",
+    where=Where.ANY,
     scope=Scope.READ,
     answers={200: PresenceView},
     errors=(InvalidJid, NotFound),

@@ -15,7 +15,7 @@ from api.caller import Scope
 from api.draft import RANKS, Priority
 from api.fields import DEFAULT_LIMIT, Limit, MessageText
 from api.messages import MessageView, message_view
-from api.operation import operation
+from api.operation import Where, operation
 from api.refusals import FieldError, NotFound, NotQueued, NotRetryable, ValidationFailed
 from api.services import services
 from api.submission import stored
@@ -236,7 +236,9 @@ class _Rescheduled:
         yield {"anyOf": given}
 
 
-@operation(routes, "GET", "/scheduled", scope=Scope.READ, query=_Paged, answers={200: ScheduledPage})
+@operation(
+    routes, "GET", "/scheduled", where=Where.ANY, scope=Scope.READ, query=_Paged, answers={200: ScheduledPage}
+)
 async def scheduled(session_id: str, query: _Paged) -> ScheduledPage:
     """Messages that wait for their time, the next first."""
     page = await services().reads.queue.scheduled(session_id, cursor=query.cursor, limit=query.limit)
@@ -247,6 +249,7 @@ async def scheduled(session_id: str, query: _Paged) -> ScheduledPage:
     routes,
     "GET",
     "/scheduled/<message_id>",
+    where=Where.ANY,
     scope=Scope.READ,
     answers={200: ScheduledView},
     errors=(NotFound,),

@@ -6,7 +6,7 @@ from attrs import frozen
 from quart import Blueprint
 
 from api.caller import Scope
-from api.operation import operation
+from api.operation import Where, operation
 from api.refusals import NotFound
 from api.services import services
 from api.submission import stored
@@ -36,6 +36,7 @@ class ReceiptsView:
     routes,
     "GET",
     "/messages/<message_id>/receipts",
+    where=Where.ANY,
     scope=Scope.READ,
     answers={200: ReceiptsView},
     errors=(NotFound,),

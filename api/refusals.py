@@ -135,6 +135,11 @@ class AnswerLost(Refusal):
 
 
 @frozen
+class NodeSilent(Refusal):
+    """The request was handed to the node that does such things, and no answer came back."""
+
+
+@frozen
 class RangeOutside(Refusal):
     """A range of bytes that a file does not have."""
 
@@ -208,6 +213,11 @@ class NodeAmbiguous(Refusal):
 
     name: str
     ids: str
+
+
+@frozen
+class Draining(Refusal):
+    """The node hands its sessions over and ends: another is to be asked."""
 
 
 @frozen

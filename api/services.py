@@ -16,6 +16,7 @@ from actors.media.room import Room
 from actors.passwords import Passwords
 from actors.sinks import Sinks
 from actors.webhooks import Webhooks
+from api.forwarding import Forwarding
 from api.glance import Glance
 from api.idempotency import Idempotency
 from api.listeners import Listeners
@@ -58,8 +59,6 @@ class Services:
     """Also where it cannot be seen that a browser came over TLS."""
     webhooks: Webhooks
     sinks: Sinks
-    cluster: Cluster | None = None
-    """None: this gateway shares with no other."""
     media: MediaStore
     intake: Intake
     downloader: Downloader
@@ -73,6 +72,11 @@ class Services:
     """Only in a sandbox."""
     cells: Callable[[], Iterable[Cell]] = tuple
     """Those that run."""
+    cluster: Cluster | None = None
+    """Only where there are many nodes."""
+    forwarding: Forwarding = field(
+        init=False, default=Factory(lambda self: Forwarding(self.cluster, self.reads), takes_self=True)
+    )
     address_book: AddressBook = field(
         init=False,
         default=Factory(lambda self: AddressBook(self.sessions, self.writer, self.reads), takes_self=True),

@@ -19,7 +19,8 @@ from api.checks import MismatchError
 from api.constraints import sized
 from api.converter import SOMETIMES, camel
 from api.fields import DEFAULT_LIMIT, Limit, Name, Names, SessionId
-from api.operation import Answer, At, operation
+from api.operation import Answer, At, Where, operation
+from api.refusals import Draining, NotReady
 from api.services import services
 from api.settings import (
     SETTINGS,
@@ -132,10 +133,11 @@ class SessionsView:
     scope=Scope.ADMIN,
     body=SessionDraft,
     answers={201: SessionMadeView},
-    errors=(SessionExists, UrlForbidden),
+    errors=(SessionExists, UrlForbidden, Draining, NotReady),
 )
 async def create(body: SessionDraft) -> Answer:
     """A new session and its key, which is shown this once; with its webhooks, or not at all."""
+    _check_may_begin()
     for webhook in body.webhooks:
         services().webhooks.egress.check_url(webhook.url)
     asked = NewSession(
@@ -158,6 +160,16 @@ async def create(body: SessionDraft) -> Answer:
     return Answer(view, 201, {"cache-control": "no-store"})
 
 
+def _check_may_begin() -> None:
+    """Raises Draining or NotReady where another node has to be asked."""
+    cluster = services().cluster
+    reason = None if cluster is None else cluster.unready
+    if reason == "draining":
+        raise Draining
+    if reason is not None:
+        raise NotReady(f"This node cannot take a session: {reason}.")
+
+
 @operation(
     routes,
     "GET",
@@ -175,7 +187,9 @@ async def listing(query: SessionsQuery) -> SessionsView:
     return SessionsView(sessions=[session_view(row) for row in page.items], cursor=page.cursor)
 
 
-@operation(routes, "GET", "", at=At.ON_SESSION, scope=Scope.STATUS, answers={200: SessionView})
+@operation(
+    routes, "GET", "", at=At.ON_SESSION, where=Where.ANY, scope=Scope.STATUS, answers={200: SessionView}
+)
 async def get(session_id: str) -> SessionView:
     """One session, as stored."""
     return session_view(await stored_session(session_id))

@@ -8,7 +8,7 @@ from quart import Blueprint
 from actors.envelope import cursor_of
 from actors.sinks import SinkSpec
 from api.caller import Scope
-from api.operation import At, operation
+from api.operation import At, Where, operation
 from api.services import services
 
 routes = Blueprint("sinks", __name__)
@@ -47,7 +47,9 @@ class SinksView:
     sinks: list[SinkView]
 
 
-@operation(routes, "GET", "/sinks", at=At.GATEWAY, scope=Scope.OPERATE, answers={200: SinksView})
+@operation(
+    routes, "GET", "/sinks", at=At.GATEWAY, where=Where.SINKS, scope=Scope.OPERATE, answers={200: SinksView}
+)
 async def listing() -> SinksView:
     """The message brokers that are told of events, and how far they have been told."""
     return SinksView(sinks=[_view(spec) for spec in services().sinks.specs])

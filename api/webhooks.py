@@ -33,7 +33,7 @@ from api.fields import (
     Secret,
     WebUrl,
 )
-from api.operation import Answer, operation
+from api.operation import Answer, Where, operation
 from api.refusals import FieldError, NotFound, ValidationFailed
 from api.services import services
 from storage.errors import EventsExpired
@@ -43,7 +43,7 @@ from storage.rows import Delivery, DeliveryStatus, Json, Webhook, WebhookFormat,
 routes = Blueprint("webhooks", __name__)
 
 
-_declared = partial(operation, routes, across=True)
+_declared = partial(operation, routes, across=True, where=Where.WEBHOOKS)
 """Where no session is named, webhooks are those of all of the caller's."""
 
 
@@ -400,6 +400,7 @@ async def replay(webhook_id: str, sessions: frozenset[str] | None, body: Replay)
 @_declared(
     "GET",
     "/webhooks/<webhook_id>/deliveries",
+    where=Where.ANY,
     scope=Scope.READ,
     query=_Listing,
     answers={200: DeliveriesView},

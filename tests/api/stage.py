@@ -1,8 +1,8 @@
 """The whole API on a real port, over the real runtime and database, with sessions that play a script."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from attrs import define, field
 
 from actors.apikeys import mint
 from actors.cluster.cluster import Cluster
+from actors.cluster.leash import Leash
 from actors.directory import NewSession, Sessions
 from actors.egress import Egress
 from actors.errors import NoQr, SessionError
@@ -37,6 +38,7 @@ from api.stats import Stats
 from api.tries import Tries
 from runtime import Actor, ChildSpec, ChildType, DynamicSupervisor, Mailbox, Ref, Supervisor
 from storage.media import MediaStore
+from storage.nodes import Load, Nodes
 from storage.pool import Pool
 from storage.reads import Reads
 from storage.rows import Role, User
@@ -69,7 +71,9 @@ class ScriptedSession(Actor):
 
     domain_errors = (SessionError,)
 
-    def __init__(self, session_id: str, *, scripts: dict[str, Script], stats: AllSessionStats) -> None:
+    def __init__(
+        self, session_id: str, *, scripts: dict[str, Script], stats: AllSessionStats, writer: object = None
+    ) -> None:
         self.session_id = session_id
         self.script = scripts[session_id]
         self.stats = stats.of(session_id)
@@ -189,9 +193,10 @@ async def running_api(
     config: Config | None = None,
     decoding: bool = False,
     sinks: tuple[SinkSpec, ...] = (),
-    cluster: Callable[[Sessions], Cluster] | None = None,
+    node: str | None = None,
     **server: Any,
 ) -> AsyncIterator[Stage]:
+    """With the name of a `node` it is one of many on its database, and has the sessions that it makes."""
     config = config or Config(media=Media(allow_networks=("127.0.0.0/8",)))
     pool, file_pool = Pool(database, 4), Pool(database, 4, writable=True)
     reads = Reads(pool)
@@ -221,7 +226,14 @@ async def running_api(
             ChildSpec("hub", partial(Hub, capacity=listener_capacity, stats=stats.hub)),
             ChildSpec(
                 "writer",
-                partial(Writer, dsn=database, publish=publish, batch_ms=1, stats=stats.storage),
+                partial(
+                    Writer,
+                    dsn=database,
+                    publish=publish,
+                    name=node or "gateway",
+                    batch_ms=1,
+                    stats=stats.storage,
+                ),
                 mailbox=partial(Mailbox, calls=stats.calls["storage"]),
             ),
             ChildSpec("webhooks", run_webhooks, type=ChildType.SUPERVISOR),
@@ -237,9 +249,10 @@ async def running_api(
     )
     brokers = Sinks(specs=sinks, writer=root.ref("writer"), reads=reads)
     store = MediaStore(file_pool)
+    address: list[tuple[str, int]] = []
     filing = Filing.of(config, stats, store=store, writer=root.ref("writer"), reads=reads)
     # A connection that a failed test left open would be held against a later one.
-    with closing(pool), closing(file_pool):
+    with closing(pool), closing(file_pool), ExitStack() as held:
         async with trio.open_nursery() as nursery:
             await nursery.start(root.run)
             await nursery.start(brokers.supervisor.run)
@@ -247,11 +260,15 @@ async def running_api(
                 await nursery.start(filing.supervisor.run)
             writer: Ref = root.ref("writer")
             directory = Sessions(sessions, writer, reads, SessionConfig(data=data), stats.sessions)
-            shared = cluster and cluster(directory)
+            cluster = None
+            if node is not None:
+                cluster = held.enter_context(_one_of_many(node, database, data, directory, address))
+                directory.node = lambda: cluster.node_id
             services = Services(
                 version="1.2.3",
                 root=root,
                 sessions=directory,
+                cluster=cluster,
                 writer=writer,
                 reads=reads,
                 hub=root.ref("hub"),
@@ -261,7 +278,6 @@ async def running_api(
                 secure_cookies=secure_cookies,
                 webhooks=webhooks,
                 sinks=brokers,
-                cluster=shared,
                 media=filing.store,
                 intake=filing.intake,
                 downloader=filing.downloader,
@@ -271,17 +287,22 @@ async def running_api(
                     root=root,
                     stats=stats,
                     sinks=brokers,
-                    cluster=shared,
+                    cluster=cluster,
                     open=open_metrics,
                 ),
                 ready=ready,
                 loopback=loopback,
             )
             admin = mint(name="admin", session_id=None, scopes=("admin",), plain=ADMIN_KEY)
-            await writer.call(Insert(admin.row))
+            if await reads.key_by_hash(admin.row.hash) is None:  # another node may have stored it
+                await writer.call(Insert(admin.row))
             serving = Server(app=create_app(services), graceful_timeout=0.5, **server)
-            async with trio.open_nursery() as serving_nursery:
+            async with services.forwarding.open(), trio.open_nursery() as serving_nursery:
                 host, port = await serving_nursery.start(serving.start)
+                address.append((host, port))
+                if cluster is not None:
+                    await cluster._heartbeat()
+                    assert cluster.unready is None
                 async with httpx.AsyncClient(
                     base_url=f"http://{host}:{port}",
                     headers={"x-api-key": ADMIN_KEY},
@@ -294,3 +315,30 @@ async def running_api(
                 await filing.supervisor.stop()
             await brokers.supervisor.stop()
             await root.stop()
+
+
+@contextmanager
+def _one_of_many(
+    name: str, database: str, data: Path, sessions: Sessions, address: list[tuple[str, int]]
+) -> Iterator[Cluster]:
+    """A node for as long as a test may take, which looks after nothing by itself."""
+    with closing(Nodes(database)) as nodes:
+        yield Cluster(
+            nodes=nodes,
+            dsn=database,
+            sessions=sessions,
+            duties={},
+            leash=Leash(),
+            name=name,
+            url=lambda: "http://{}:{}".format(*address[0]),
+            process=name,
+            version="1.2.3",
+            lease=3600.0,
+            file=data / f"{name}.node",
+            load=lambda: Load(memory=0, memory_total=1),
+            kill=_kill_nobody,
+        )
+
+
+async def _kill_nobody(reason: str) -> None:
+    """There are no clients here."""

@@ -64,6 +64,7 @@ def test_every_error_of_sessions_and_requests_has_a_problem_of_its_own(kind: typ
         (DatabaseUnavailable(), 503, "not_ready"),
         (WriteRefused("missing_reference"), 404, "session_not_found"),
         (WriteRefused("unknown_session"), 404, "session_not_found"),
+        (WriteRefused("lease_moved"), 409, "lease_moved"),
         (BadQuery("cursor"), 400, "validation_failed"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),

@@ -1,11 +1,9 @@
 """The nodes as the API, the command line and the metrics show them: a real one, and rows of others."""
 
 import json
-import random
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from pathlib import Path
@@ -18,39 +16,38 @@ import trio
 from attrs import define
 
 from actors.cluster.cluster import Cluster
-from actors.cluster.leash import Leash
-from actors.directory import Sessions
 from api.nodelist import NotDrainedError, drained, render
 from api.running import NotRunningError, Running
-from storage.nodes import Load, Nodes
+from storage.nodes import Load
 from tests.api.stage import ADMIN_KEY, Stage, running_api
 
 Json = dict[str, Any]
 
 GB = 10**9
-FULL = Load(memory=8 * GB, memory_total=8 * GB)
-"""Of a node that takes no sessions."""
 
 
 @define(eq=False)
 class Many:
-    """An API on a node named `one`, which takes nothing, and the node."""
+    """An API on a node named `one`, the node, and what it shares."""
 
     stage: Stage
     cluster: Cluster
-    nodes: Nodes
     database: str
 
     async def other(self, name: str, *, sessions: int = 0) -> str:
         """Another node, which holds its lease and has new sessions."""
-        node = await self.nodes.register(
+        node = await self.cluster.nodes.register(
             name=name, url=f"http://{name}", process=name, version="1.2.3", lease=60
         )
-        for n in range(sessions):
-            await (await self.stage.session(f"{node[-6:]}-{n}")).aclose()
-        with psycopg.connect(self.database, autocommit=True) as connection:
-            connection.execute("UPDATE sessions SET node = %s WHERE id LIKE %s", (node, f"{node[-6:]}-%"))
+        await self.give(node, *(f"{node[-6:]}-{n}" for n in range(sessions)))
         return node
+
+    async def give(self, node: str | None, *sessions: str) -> None:
+        """New sessions of a node, or of none."""
+        for each in sessions:
+            await (await self.stage.session(each)).aclose()
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute("UPDATE sessions SET node = %s WHERE id = ANY(%s)", (node, list(sessions)))
 
     async def listed(self) -> Json:
         answer = await self.stage.client.get("/api/nodes")
@@ -63,51 +60,11 @@ class Many:
         return Running(str(self.stage.client.base_url), ADMIN_KEY)
 
 
-@asynccontextmanager
-async def many_nodes(database: str, data: Path) -> AsyncIterator[Many]:
-    nodes = Nodes(database)
-    found: list[Cluster] = []
-
-    async def kill(_: str) -> None:
-        """There are no clients."""
-
-    def node(sessions: Sessions) -> Cluster:
-        cluster = Cluster(
-            nodes=nodes,
-            dsn=database,
-            sessions=sessions,
-            duties={},
-            leash=Leash(),
-            name="one",
-            url=lambda: "http://one",
-            process="one",
-            version="1.2.3",
-            lease=15,
-            file=data / "node",
-            load=lambda: FULL,
-            kill=kill,
-            rng=random.Random(1),
-        )
-        found.append(cluster)
-        return cluster
-
-    async with running_api(database, data, cluster=node) as stage, trio.open_nursery() as nursery:
-        (cluster,) = found
-        await nursery.start(cluster.run)
-        with trio.fail_after(10):
-            while cluster.unready is not None:
-                await trio.sleep(0.01)
-        assert cluster.node_id is not None
-        await nodes.renew(cluster.node_id, 15, FULL)
-        yield Many(stage, cluster, nodes, database)
-        nursery.cancel_scope.cancel()
-    nodes.close()
-
-
 @pytest.fixture
 async def many(database: str, tmp_path: Path) -> AsyncIterator[Many]:
-    async with many_nodes(database, tmp_path) as running:
-        yield running
+    async with running_api(database, tmp_path, node="one") as stage:
+        assert stage.services.cluster is not None
+        yield Many(stage, stage.services.cluster, database)
 
 
 # The API
@@ -137,12 +94,14 @@ async def test_a_gateway_that_shares_with_no_other_is_the_only_node(stage: Stage
 
 async def test_all_nodes_are_told_with_what_they_have_and_never_their_secret(many: Many) -> None:
     two = await many.other("two", sessions=3)
-    await (await many.stage.session("nobodys")).aclose()
+    await many.give(None, "nobodys")
     found = await many.listed()
     assert (found["shared"], found["unowned"]) == (True, 1)
     one, other = found["nodes"]
     assert (one["id"], one["name"], one["self"]) == (many.cluster.node_id, "one", True)
-    assert one["load"] == {"memoryBytes": 8 * GB, "memoryTotalBytes": 8 * GB}
+    assert await many.cluster.nodes.renew(one["id"], 60, Load(memory=2 * GB, memory_total=8 * GB))
+    one, _ = (await many.listed())["nodes"]
+    assert one["load"] == {"memoryBytes": 2 * GB, "memoryTotalBytes": 8 * GB}
     assert found["at"] < one["expiresAt"]
     assert other == {
         "id": two,
@@ -157,7 +116,7 @@ async def test_all_nodes_are_told_with_what_they_have_and_never_their_secret(man
         "startedAt": other["startedAt"],
         "expiresAt": other["expiresAt"],
     }
-    (row,) = [node for node in await many.nodes.nodes() if node.id == two]
+    (row,) = [node for node in await many.cluster.nodes.nodes() if node.id == two]
     text = (await many.stage.client.get("/api/nodes")).text
     assert "secret" not in text
     assert row.secret.hex() not in text
@@ -199,8 +158,10 @@ async def test_an_operator_may_look_and_only_an_admin_drain(many: Many) -> None:
 # Metrics
 
 
-async def test_metrics_tell_of_the_lease_and_of_sessions_that_nobody_has(many: Many) -> None:
-    await (await many.stage.session("nobodys")).aclose()
+async def test_metrics_tell_of_the_lease_and_of_sessions_that_nobody_has(
+    many: Many, nursery: trio.Nursery
+) -> None:
+    await many.give(None, "nobodys")
 
     async def read() -> dict[str, float]:
         text = (await many.stage.client.get("/metrics")).text
@@ -208,12 +169,15 @@ async def test_metrics_tell_of_the_lease_and_of_sessions_that_nobody_has(many: M
             name: float(value) for name, value in re.findall(r"^(terzetto_\w+) (\S+)$", text, re.MULTILINE)
         }
 
-    with trio.fail_after(10):
-        while (found := await read())["terzetto_sessions_unowned"] != 1:
-            many.cluster.drain()  # it looks then
-            await trio.sleep(0.02)
-    assert 0 < found["terzetto_node_lease_seconds"] < 15
+    assert (await read())["terzetto_node_draining"] == 0
+    many.cluster.drain()
+    await nursery.start(many.cluster.run)
+    await many.cluster.drained.wait()  # it has looked then
+    found = await read()
+    assert 0 < found["terzetto_node_lease_seconds"] < many.cluster.lease
+    assert found["terzetto_sessions_unowned"] == 1
     assert found["terzetto_node_draining"] == 1
+    nursery.cancel_scope.cancel()
     many.cluster.leash.tenure = None
     assert (await read())["terzetto_node_lease_seconds"] == 0
 
@@ -278,13 +242,13 @@ async def test_draining_asks_first_and_waits_until_the_node_is_gone(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.to_thread.run_sync, lambda: drained(many.running, "two", unasked=False))
         with trio.fail_after(10):
-            while not any(node.draining for node in await many.nodes.nodes()):
+            while not any(node.draining for node in await many.cluster.nodes.nodes()):
                 await trio.sleep(0.01)
             said = ""
             while "two has 2 sessions left" not in said:
                 said += capsys.readouterr().out
                 await trio.sleep(0.01)
-            await many.nodes.leave(two)
+            await many.cluster.nodes.leave(two)
     assert capsys.readouterr().out == "terzetto: two is gone\n"
 
 
