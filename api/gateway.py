@@ -320,38 +320,38 @@ class _Tree:
                 kill=self._pool.kill_all,
             )
         self._follower = Follower(self._reads, self._tell)
-        self._app = create_app(
-            Services(
+        self._services = Services(
+            version=version(),
+            root=self.root,
+            sessions=self.sessions,
+            writer=self.writer,
+            reads=self._reads,
+            hub=self._hub,
+            listeners=Listeners(config.hub.listeners_per_key),
+            passwords=self.passwords,
+            secure_cookies=config.dashboard.secure,
+            webhooks=self._webhooks,
+            sinks=self._sinks,
+            cluster=self.cluster,
+            metrics=Metrics(
                 version=version(),
                 root=self.root,
-                sessions=self.sessions,
-                writer=self.writer,
-                reads=self._reads,
-                hub=self._hub,
-                listeners=Listeners(config.hub.listeners_per_key),
-                passwords=self.passwords,
-                secure_cookies=config.dashboard.secure,
-                webhooks=self._webhooks,
+                stats=stats,
                 sinks=self._sinks,
-                metrics=Metrics(
-                    version=version(),
-                    root=self.root,
-                    stats=stats,
-                    sinks=self._sinks,
-                    cells=lambda: self._pool.cells,
-                    cell_memory_limit=config.cells.memory_limit_mb * 1024 * 1024,
-                    open=config.metrics.open,
-                ),
-                ready=self._unready,
-                media=self._filing.store,
-                intake=self._filing.intake,
-                downloader=self._filing.downloader,
-                uploads=self._filing.uploads,
-                max_body_bytes=config.api.max_body_bytes,
-                loopback=loopback,
                 cells=lambda: self._pool.cells,
-            )
+                cell_memory_limit=config.cells.memory_limit_mb * 1024 * 1024,
+                open=config.metrics.open,
+            ),
+            ready=self._unready,
+            media=self._filing.store,
+            intake=self._filing.intake,
+            downloader=self._filing.downloader,
+            uploads=self._filing.uploads,
+            max_body_bytes=config.api.max_body_bytes,
+            loopback=loopback,
+            cells=lambda: self._pool.cells,
         )
+        self._app = create_app(self._services)
         self._host, self._port = config.api.address
 
     async def _publish(self, committed: Committed) -> None:
@@ -491,7 +491,7 @@ class _Tree:
             websocket_max_message_bytes=api.websocket_max_message_bytes,
             websocket_ping_interval=api.websocket_ping_interval,
         )
-        async with trio.open_nursery() as nursery:
+        async with self._services.forwarding.open(), trio.open_nursery() as nursery:
             address = await nursery.start(server.start)
             self._port = address[1]
             task_status.started(address)

@@ -7,6 +7,7 @@ import trio
 
 from loopback.accounts import Account, Device
 from loopback.faults import Faults, Kind
+from loopback.logins import Login
 from loopback.store import Store
 from loopback.wire.link import Link, LinkClosed
 from loopback.wire.node import JID, Node
@@ -25,6 +26,7 @@ class Connection:
         self.link = link
         self.account: Account | None = None
         self.device: Device | None = None
+        self.login: Login | None = None
         self.active = False  # the client asked for its messages
         self.available = False  # its user is in front of it
         self.phone_hint: str | None = None  # the number it says it is, before it is believed
@@ -87,6 +89,8 @@ class Connection:
                 await self._faults.released(self.phone)
                 self._store.commit()
                 await self.link.send(node)
+            # One that lives answers, which shows in the record of logins where another took its device over.
+            await self.link.ping()
             await trio.sleep(LINGER)
         except LinkClosed:
             return

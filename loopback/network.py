@@ -23,6 +23,7 @@ from loopback.faults import Fault, Faults, Kind
 from loopback.graph import Graph
 from loopback.groups import Groups
 from loopback.log import log
+from loopback.logins import Logins
 from loopback.media import Media
 from loopback.messages import Messages
 from loopback.pairing import CODE_LIFETIME, Pairing
@@ -75,6 +76,7 @@ class Network:
     def __init__(self, directory: Path | None = None) -> None:
         self.store = Store(directory)
         self.faults = Faults()
+        self.logins = Logins()
         self.attempts = Attempts()
         self.accounts = Accounts(self.store)
         self.deliveries = Deliveries(self.store)
@@ -255,9 +257,12 @@ class Network:
 
     def _log_in(self, connection: Connection, account: Account, device: Device) -> None:
         connection.account, connection.device = account, device
+        connection.login = self.logins.add(account.phone, device.number, connection.link.peer)
         before = self._connections.get(connection.jid)
         self._connections[connection.jid] = connection
         if before is not None:
+            if before.login is not None:
+                before.login.replace(connection.login)
             self._end(before, REPLACED)
         log("device_logged_in", phone=account.phone, device=device.number)
         attrs: Attrs = {"t": int(time.time()), "lid": connection.jid, "creation": account.registered}
@@ -270,8 +275,9 @@ class Network:
         connection.finish(last)
 
     def _gone(self, connection: Connection) -> None:
-        if connection.account is None:
+        if connection.account is None or connection.login is None:
             return
+        connection.login.end()
         self.presence.gone(connection)
         self.deliveries.detach(connection.jid, connection.send)
         if self._connections.get(connection.jid) is connection:

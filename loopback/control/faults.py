@@ -1,4 +1,4 @@
-"""Faults asked for and lifted, and the ledgers of those who count losses."""
+"""Faults asked for and lifted, and the records for those who count losses and watch who logs in."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from quart import Blueprint, request
 
 from loopback.control.asked import body, invalid, phone_of
 from loopback.control.problems import NUMBER, OPTIONAL, PHONE_NUMBER, TEXT, Problem
-from loopback.control.shown import deliveries_shown, fault_shown
+from loopback.control.shown import deliveries_shown, fault_shown, login_shown
 from loopback.faults import Kind
 from loopback.network import Network
 
@@ -71,6 +71,14 @@ def routes(network: Network) -> Blueprint:
         number = request.args.get("phone")
         phones = list(network.phones.values()) if number is None else [phone_of(network, number)]
         return {"devices": [shown for phone in phones for shown in deliveries_shown(network, phone)]}
+
+    @at.get("/logins")
+    async def logins() -> Any:
+        after, number = request.args.get("after", "0"), request.args.get("phone")
+        if not after.isdecimal():
+            raise invalid("after", "must be the number of a login")
+        phone = None if number is None else phone_of(network, number).account.phone
+        return {"logins": [login_shown(login) for login in network.logins.since(int(after), phone)]}
 
     @at.get("/attempts")
     async def attempts() -> Any:

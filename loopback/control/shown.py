@@ -15,6 +15,7 @@ from loopback.content import text_of, view_once
 from loopback.faults import Fault
 from loopback.groups import Group
 from loopback.history import InboxMessage, SentMessage
+from loopback.logins import Login
 from loopback.network import Network
 from loopback.phone import Phone
 from loopback.profiles import PRIVACY
@@ -29,6 +30,7 @@ __all__ = [
     "deliveries_shown",
     "fault_shown",
     "group_shown",
+    "login_shown",
     "phone_shown",
     "received_shown",
     "sent_shown",
@@ -237,3 +239,17 @@ def deliveries_shown(network: Network, phone: Phone) -> list[dict[str, Any]]:
         for jid in account.device_jids
         if (ledger := ledgers.get(jid)) is not None
     ]
+
+
+def login_shown(login: Login) -> dict[str, Any]:
+    return {
+        "number": login.number,
+        "phone": login.phone,
+        "device": login.device,
+        "peer": login.peer.address,
+        "at": login.at,
+        "heard": login.heard,
+        "ended": login.ended,
+        "replacedBy": login.replaced_by,
+        "overlap": login.overlap,
+    }

@@ -13,6 +13,7 @@ from loopback.wire.errors import LinkClosed, MalformedFrame, MalformedNode, Unde
 from loopback.wire.frames import FrameReader, frame
 from loopback.wire.node import Node
 from loopback.wire.noise import ServerHandshake, Session
+from loopback.wire.peer import Peer
 from loopback.wire.websocket import WebSocket
 
 __all__ = ["Link", "LinkClosed"]
@@ -25,7 +26,7 @@ class Link:
     """A client that has shown who it is.
 
     `payload` is its `wa6.ClientPayload`; `noise_key` the 32 bytes of its static public key, which prove a
-    login when they are the same as at pairing; `id` is unique in this process.
+    login when they are the same as at pairing; `peer` is where it is; `id` is unique in this process.
 
     A client closes by itself after some stanzas (stream errors, failures) and must be given the time to: it
     drops what it has not handled yet when the socket closes under it.
@@ -33,6 +34,7 @@ class Link:
 
     payload: Any
     noise_key: bytes
+    peer: Peer
     id: int = field(factory=_ids.__next__, init=False)
     _socket: WebSocket
     _frames: "_Frames"
@@ -40,7 +42,7 @@ class Link:
     _sending: trio.Lock = field(factory=trio.Lock, init=False)
 
     @classmethod
-    async def accept(cls, socket: WebSocket, identity: Identity) -> Self:
+    async def accept(cls, socket: WebSocket, identity: Identity, peer: Peer) -> Self:
         """Do the handshake over an accepted WebSocket.
 
         Raises WebSocketClosed, MalformedFrame or HandshakeFailed when the client does not do its part.
@@ -49,7 +51,7 @@ class Link:
         handshake = ServerHandshake(identity)
         await socket.send(frame(handshake.hello(await frames.receive())))
         client = handshake.finish(await frames.receive())
-        return cls(client.payload, client.noise_key, socket, frames, client.session)
+        return cls(client.payload, client.noise_key, peer, socket, frames, client.session)
 
     async def send(self, node: Node) -> None:
         """Send one stanza; calls at the same time go out whole and in turn.
@@ -66,6 +68,13 @@ class Link:
                 await self._socket.send(frame(self._session.seal(plaintext)))
             except WebSocketClosed as closed:
                 raise LinkClosed(str(closed)) from closed
+
+    async def ping(self) -> None:
+        """Have the client show that it lives; its answer counts as data of its `peer`. Raises LinkClosed."""
+        try:
+            await self._socket.ping()
+        except WebSocketClosed as closed:
+            raise LinkClosed(str(closed)) from closed
 
     async def receive(self) -> Node:
         """The client's next stanza; for one task at a time. Raises LinkClosed."""

@@ -19,6 +19,7 @@ from loopback.wire.errors import LinkClosed, WireError
 from loopback.wire.gate import Delay, Gate, Hangup, Refuse, Stage, Stall
 from loopback.wire.http import HttpResponse, OnHttp, next_event, respond, serve_http
 from loopback.wire.link import Link
+from loopback.wire.peer import Peer
 from loopback.wire.websocket import WebSocket
 
 __all__ = ["OnLink", "serve_proxy"]
@@ -69,7 +70,7 @@ class _Door:
             host = await self._connect(stream)
             tls = await self._secure(stream, host)
             if host == CHAT_HOST:
-                await self._chat(tls, stream.socket.close)
+                await self._chat(tls, Peer(stream.socket))
             else:
                 await serve_http(tls, host, self._on_http)
         except _EXPECTED as end:
@@ -108,9 +109,9 @@ class _Door:
             await tls.do_handshake()
         return tls
 
-    async def _chat(self, stream: trio.abc.Stream, abort: Callable[[], None]) -> None:
+    async def _chat(self, stream: trio.abc.Stream, peer: Peer) -> None:
         with trio.fail_after(_PATIENCE):
-            socket = await WebSocket.requested(stream, abort)
+            socket = await WebSocket.requested(stream, peer.close)
         if refusal := await self._ask(CHAT_HOST, Stage.UPGRADE, stream):
             await socket.refuse(refusal.status)
             raise _Ended(f"refused with {refusal.status}")
@@ -118,7 +119,7 @@ class _Door:
         if await self._ask(CHAT_HOST, Stage.HANDSHAKE, stream):
             raise _Ended("refused")
         with trio.fail_after(_PATIENCE):
-            link = await Link.accept(socket, self._identity)
+            link = await Link.accept(socket, self._identity, peer)
         try:
             await self._on_link(link)
         except* LinkClosed as closed:

@@ -73,6 +73,10 @@ class WebSocket:
         """
         await self._write(BytesMessage(data=data))
 
+    async def ping(self) -> None:
+        """Send a ping, which clients answer by themselves. Raises WebSocketClosed like `send`."""
+        await self._write(Ping())
+
     async def receive(self) -> bytes:
         """The next binary message, whole; for one task at a time. Raises WebSocketClosed."""
         while True:

@@ -110,7 +110,8 @@ class Listener:
 
     told: Told
     chance: random.Random
-    gw: Gateway
+    anywhere: Callable[[], Gateway]
+    """Where it goes next."""
     stays: Callable[[], bool] = lambda: False
     """Whether it has come to stay."""
     visits: int = 0
@@ -122,8 +123,9 @@ class Listener:
             await trio.sleep(self.chance.uniform(0.01, 0.3))
 
     async def _visit(self) -> None:
-        base = f"{self.gw.http.base_url}".replace("http", "ws", 1).rstrip("/")
-        key = self.gw.http.headers["x-api-key"]
+        http = self.anywhere().http
+        base = f"{http.base_url}".replace("http", "ws", 1).rstrip("/")
+        key = http.headers["x-api-key"]
         async with open_websocket(f"{base}/api/ws?after={self.told.cursor}", [("x-api-key", key)]) as socket:
             self.visits += 1
             until = trio.current_time() + self.chance.uniform(0.1, 2.0)

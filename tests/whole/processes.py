@@ -44,15 +44,22 @@ class Running:
     output: Path
 
     @classmethod
-    def start(cls, output: Path, *arguments: str, **environment: str) -> "Running":
+    def start(
+        cls,
+        output: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        through: tuple[str, ...] = (),
+    ) -> "Running":
+        """Start it, `through` another command maybe that turns into it."""
         with output.open("ab") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [*through, sys.executable, "-m", *arguments],
                 stdout=file,
                 stderr=file,
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             )
         return cls(process, output)
 
@@ -286,7 +293,7 @@ def _up(folder: Path, network: Network) -> Running:
     return Running.start(
         folder / "log",
         *("api", "up", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--config", str(config)),
-        **network.environment,
+        environment=network.environment,
     )
 
 

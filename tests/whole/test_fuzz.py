@@ -21,6 +21,7 @@ from attrs import define, field
 from storage.pool import LOAN
 from tests.whole.conftest import QUICK
 from tests.whole.consumers import Listener, Told, UnreliableEndpoint
+from tests.whole.inbound import Inbound, settled_ids, what_became
 from tests.whole.processes import Gateway, Json, Network, Session, descendants, gateway, kill_something, until
 
 KILLS = int(os.environ.get("FUZZ_KILLS", "3"))
@@ -86,21 +87,6 @@ class Load:
             await trio.sleep(0.1)
 
 
-@define(eq=False)
-class Inbound:
-    """What became of the messages that were written to a session."""
-
-    delivered: set[str]
-    stored: set[str]
-    told: set[str]
-    """By messages.lost."""
-
-    @property
-    def silent(self) -> set[str]:
-        """Acknowledged to WhatsApp, not stored, and not told."""
-        return self.delivered - self.stored - self.told
-
-
 async def log_of(gw: Gateway) -> list[Json]:
     """All events, in order."""
     events: list[Json] = []
@@ -109,24 +95,6 @@ async def log_of(gw: Gateway) -> list[Json]:
         events += page
         cursor = page[-1]["cursor"]
     return events
-
-
-async def stored_ids(gw: Gateway, session: Session) -> set[str]:
-    found: set[str] = set()
-    query = "limit=200&fromMe=false"
-    while True:
-        page = await gw.call("GET", f"/api/messages?{query}", session=session)
-        found |= {message["messageId"] for message in page["messages"]}
-        if page.get("cursor") is None:
-            return found
-        query = f"limit=200&fromMe=false&cursor={page['cursor']}"
-
-
-async def settled_ids(wa: Network, session: Session) -> set[str]:
-    """The messages that the session's client has acknowledged to WhatsApp."""
-    found = (await wa.control.get("/deliveries", params={"phone": session.phone})).raise_for_status()
-    ledgers = [each for each in found.json()["devices"] if each["device"] != 0]
-    return {message_id for each in ledgers for message_id in each["messagesSettled"]}
 
 
 async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: Gateway, wa: Network) -> None:
@@ -140,7 +108,7 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
         sessions = await paired(gw, SESSIONS)
         load = Load(gw, wa, sessions)
         listeners = [
-            Listener(Told(f"listener {n}"), random.Random(chance.random()), gw, load.stop.is_set)
+            Listener(Told(f"listener {n}"), random.Random(chance.random()), lambda: gw, load.stop.is_set)
             for n in range(LISTENERS)
         ]
         for listener in listeners:
@@ -159,7 +127,10 @@ async def test_every_event_reaches_every_consumer_and_what_is_lost_is_told(gw: G
         for session in sessions:
             await gw.until_connected(session, within=60)
             await until(partial(has_all, wa, load, session), f"{session.id} has all", within=60)
-        inbound = {session.id: await what_became(gw, wa, load, session) for session in sessions}
+        inbound = {
+            session.id: await what_became(gw, wa, session, load.written[session.id].keys())
+            for session in sessions
+        }
         events = await log_of(gw)
         last = {event["sessionId"]: event["seq"] for event in events}
         consumers = [endpoint.told, *(listener.told for listener in listeners)]
@@ -195,19 +166,6 @@ async def paired(gw: Gateway, count: int) -> list[Session]:
 
 async def has_all(wa: Network, load: Load, session: Session) -> bool:
     return load.written[session.id].keys() <= await settled_ids(wa, session)
-
-
-async def what_became(gw: Gateway, wa: Network, load: Load, session: Session) -> Inbound:
-    """Of what was written to a session, once nothing more comes of it for a while."""
-    delivered = await settled_ids(wa, session) & load.written[session.id].keys()
-    patience = trio.current_time() + 6
-    while True:
-        lost = await gw.call("GET", f"/api/events?sessions={session.id}&events=messages.lost&limit=500")
-        told = {event["data"]["key"]["id"] for event in lost["events"]}
-        inbound = Inbound(delivered, await stored_ids(gw, session), told)
-        if not inbound.silent or trio.current_time() > patience:
-            return inbound
-        await trio.sleep(0.2)
 
 
 def report(
@@ -280,7 +238,7 @@ async def test_a_database_that_stands_still_disconnects_nobody_and_loses_nothing
     for session in sessions:
         await gw.until_connected(session, within=60)
         await until(partial(has_all, wa, load, session), f"{session.id} has all", within=60)
-        inbound = await what_became(gw, wa, load, session)
+        inbound = await what_became(gw, wa, session, load.written[session.id].keys())
         assert (inbound.silent, inbound.told) == (set(), set())
     assert set(load.answers) <= {200, 429, 503}
     assert load.answers[503] or STOPPED < 2 * LOAN  # nobody is left waiting
