@@ -15,6 +15,7 @@ from actors.session.messages import Leave, Reload
 from actors.session.settings import SessionConfig
 from actors.session.stats import AllSessionStats
 from runtime import (
+    AlreadyStarted,
     ChildNotFound,
     DynamicSupervisor,
     NotRunning,
@@ -90,7 +91,9 @@ class Sessions:
         If it cannot start it is not among `epochs`.
         """
         fence = Fence("sessions", session_id, epoch)
-        if await self._start(session_id, writer=FencedWriter(self.writer, fence)):
+        if self.epochs.get(session_id) == epoch:
+            return
+        if await self._start(session_id, epoch=epoch, writer=FencedWriter(self.writer, fence)):
             self.epochs[session_id] = epoch
 
     async def let_go(self, session_id: str, *, moving: bool = False) -> bool:
@@ -197,6 +200,8 @@ class Sessions:
     async def _start(self, session_id: str, **more: Any) -> bool:
         try:
             await self.supervisor.start_child(session_id, session_id, **more)
+        except AlreadyStarted:  # made here, and found in the table, at the same time
+            return True
         except StartFailed as error:
             log.error("session_not_started session=%s error=%s", session_id, type(error.__cause__).__name__)  # noqa: TRY400
             return False

@@ -47,7 +47,7 @@ from storage import (
 )
 
 _TRIM_EVERY = 3600.0  # seconds
-_AGREE_EVERY = 30.0
+_AGREE_EVERY = 5.0
 
 
 @define(eq=False, kw_only=True)

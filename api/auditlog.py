@@ -55,7 +55,7 @@ class EntryView:
     action: str
     """Such as `session.stop`."""
     target: str | None
-    """The id of a session, key, user or webhook, or a path in the supervision tree."""
+    """The id of a session, key, user, webhook or node, or a path in the supervision tree."""
     outcome: str
     """`ok`, `client_gone`, or the code of the problem that was the answer."""
     detail: Json

@@ -114,6 +114,15 @@ def _parser() -> argparse.ArgumentParser:
     _looking(tree)
     tree.add_argument("--watch", action="store_true", help="keep it live: over the terminal, or into a pipe")
     tree.add_argument("--json", action="store_true", help="as the API gives it")
+    nodes = command("nodes", _nodes, "list the gateways that share a database, or have one leave")
+    _looking(nodes)
+    nodes.add_argument("--json", action="store_true", help="as the API gives it")
+    nodes.add_argument(
+        "--drain",
+        metavar="NAME",
+        help="have this one (or its id) hand over all it has and end, and wait for it",
+    )
+    nodes.add_argument("--yes", action="store_true", help="do not ask before")
     password = command("password", _password, "set a user's password anew, with a running gateway")
     _looking(password)
     password.add_argument("--user", default="admin", metavar="NAME", help="whose (default: %(default)s)")
@@ -288,6 +297,19 @@ def _tree(options: argparse.Namespace) -> int:
         _look(lambda running: watch(running, as_json=options.json), options)
         return 0
     _look(lambda running: tree.show(running, as_json=options.json), options)
+    return 0
+
+
+def _nodes(options: argparse.Namespace) -> int:
+    from api import nodelist
+
+    if options.drain is None:
+        _look(lambda running: nodelist.show(running, as_json=options.json), options)
+        return 0
+    try:
+        _look(lambda running: nodelist.drained(running, options.drain, unasked=options.yes), options)
+    except nodelist.NotDrainedError as error:
+        raise Failure(error) from None
     return 0
 
 

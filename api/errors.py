@@ -264,6 +264,9 @@ _TABLE: dict[type[Exception], _Row] = {
         "{limit} WebSockets of this key or user listen already.",
         _BUSY,
     ),
+    refusals.NodeAmbiguous: _Row(
+        409, "node_ambiguous", "Several nodes have this name", "Name it by its id. There are: {ids}."
+    ),
     refusals.Draining: _Row(
         503, "draining", "This node ends", "This node is about to end: ask another. Nothing was done.", _BUSY
     ),

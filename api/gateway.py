@@ -341,6 +341,7 @@ class _Tree:
                 cells=lambda: self._pool.cells,
                 cell_memory_limit=config.cells.memory_limit_mb * 1024 * 1024,
                 open=config.metrics.open,
+                cluster=self.cluster,
             ),
             ready=self._unready,
             media=self._filing.store,

@@ -39,7 +39,12 @@ _ANYWHERE: tuple[type[Exception], ...] = (
     MailboxFull,
 )
 _IN_A_SESSION = (session.SessionNotFound, refusals.ValidationFailed, ActorDied, ActorGone, CallTimeout)
-_DONE_ELSEWHERE = (session.SessionRestarting, refusals.NodeSilent)
+_DONE_ELSEWHERE = {
+    Where.SESSION: (session.SessionRestarting, refusals.NodeSilent),
+    Where.WEBHOOKS: (refusals.NotReady, refusals.NodeSilent),
+    Where.SINKS: (refusals.NotReady, refusals.NodeSilent),
+    Where.ANY: (),
+}
 _WITH_A_BODY = (
     refusals.InvalidJson,
     refusals.ValidationFailed,
@@ -263,14 +268,14 @@ def _errors(declared: Operation, rule: str) -> Iterator[type[Exception]]:
         yield from _ANYWHERE
     if len(declared.rules) > 1 or any("<session_id>" in rule for rule in declared.rules):
         yield from _IN_A_SESSION
-        if declared.where is Where.SESSION:
-            yield from _DONE_ELSEWHERE
     if "<" in rule:
         yield from _WITH_PARTS
     if declared.query is not None:
         yield refusals.ValidationFailed
     if declared.body is not None:
         yield from _WITH_A_BODY
+    if declared.lacks is None and ("<session_id>" in rule or declared.where is not Where.SESSION):
+        yield from _DONE_ELSEWHERE[declared.where]
     if declared.once_only:
         yield from _ONCE_ONLY
     yield from declared.errors

@@ -111,7 +111,7 @@ class LastAdmin(Refusal):
 
 @frozen
 class NotFound(Refusal):
-    """There is no such thing; `kind` is message, webhook, delivery, key, user or child."""
+    """There is no such thing; `kind` is message, webhook, delivery, key, user, node or child."""
 
     kind: str
     id: str
@@ -205,6 +205,14 @@ class NotStarted(Refusal):
     """A child of the supervision tree was to start, and could not."""
 
     reason: str
+
+
+@frozen
+class NodeAmbiguous(Refusal):
+    """Several nodes have this name; `ids` says which."""
+
+    name: str
+    ids: str
 
 
 @frozen

@@ -16,6 +16,10 @@ class NotRunningError(Exception):
     """No gateway answers there, or not to this key; the text is for the user."""
 
 
+class NoAnswerError(NotRunningError):
+    """Nothing answers there, not even with a refusal."""
+
+
 @frozen
 class Account:
     """A user's name and password."""
@@ -67,7 +71,7 @@ def ask(running: Running, method: str, path: str, body: Any = None) -> Any:
     try:
         answer = httpx.request(method, url, headers=headers, json=body, timeout=10)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotRunningError(f"no gateway answers at {running.url}: {error}") from None
+        raise NoAnswerError(f"no gateway answers at {running.url}: {error}") from None
     if answer.is_success:
         return answer.json()
     raise NotRunningError(refusal(running, answer.status_code, answer.content))

@@ -22,6 +22,7 @@ from storage.connection import TrioConnection
 from storage.errors import DatabaseUnavailable
 from storage.ids import new_id
 from storage.pool import Pool
+from storage.rows import Leftover
 
 CONNECTIONS = 4
 """That are open at most for what is done here."""
@@ -80,9 +81,21 @@ class Holding:
     sessions: dict[str, int]
     """Those of the asking node, with their epochs."""
     duties: dict[str, int]
+    leftovers: frozenset[str]
+    """Those of its sessions of which another node has handed something in."""
     free: int
     """Sessions that no node has."""
     total: int
+
+
+@frozen
+class Ended:
+    """A session's time under an epoch, which is over."""
+
+    session_id: str
+    epoch: int
+    after: int | None
+    """Up to here its journal was stored; None: nothing of it is wanted any more."""
 
 
 _REGISTER = """
@@ -108,9 +121,14 @@ _NODES = """
     ORDER BY name, id
 """
 _CLAIM = """
-    UPDATE sessions SET node = %s, epoch = epoch + 1 WHERE id IN (
-        SELECT id FROM sessions WHERE node IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
-    ) RETURNING id, epoch
+    WITH claimed AS (
+        UPDATE sessions SET node = %s, epoch = epoch + 1 WHERE id IN (
+            SELECT id FROM sessions WHERE node IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+        ) RETURNING id, epoch, journal_seq
+    ), began AS (
+        INSERT INTO tenures (session_id, epoch, after) SELECT id, epoch, journal_seq FROM claimed
+    )
+    SELECT id, epoch FROM claimed
 """
 _CLAIM_DUTY = """
     UPDATE duties SET node = %(node)s, epoch = epoch + 1 WHERE name IN (
@@ -118,9 +136,25 @@ _CLAIM_DUTY = """
     ) RETURNING name, epoch
 """
 _HAND_OVER = """
-    UPDATE sessions SET node = %(to)s, epoch = epoch + 1
-    WHERE id = %(id)s AND node = %(node)s AND epoch = %(epoch)s
-        AND EXISTS (SELECT FROM nodes WHERE id = %(to)s AND expires_at > clock_timestamp())
+    WITH given AS (
+        UPDATE sessions SET node = %(to)s, epoch = epoch + 1
+        WHERE id = %(id)s AND node = %(node)s AND epoch = %(epoch)s
+            AND EXISTS (SELECT FROM nodes WHERE id = %(to)s AND expires_at > clock_timestamp())
+        RETURNING id, epoch, journal_seq
+    )
+    INSERT INTO tenures (session_id, epoch, after) SELECT id, epoch, journal_seq FROM given
+"""
+_ENDED = """
+    SELECT held.session_id, held.epoch, tenures.after
+    FROM json_to_recordset(%s::json) AS held (session_id text, epoch bigint)
+    LEFT JOIN sessions ON sessions.id = held.session_id
+    LEFT JOIN tenures ON tenures.session_id = held.session_id AND tenures.epoch = held.epoch + 1
+    WHERE sessions.id IS NULL OR sessions.epoch > held.epoch
+"""
+_HAND_IN = """
+    INSERT INTO leftovers (session_id, epoch, seq, kind, at, payload)
+    SELECT id, %s, %s, %s, %s, %s FROM sessions WHERE id = %s
+    ON CONFLICT DO NOTHING
 """
 _OWNER = """
     SELECT nodes.id AS node_id, url, secret, expires_at, held.epoch
@@ -210,12 +244,24 @@ class Nodes:
             sessions: dict[str, int] = dict(await mine.fetchall())
             held = await connection.execute("SELECT name, epoch FROM duties WHERE node = %s", (node_id,))
             duties: dict[str, int] = dict(await held.fetchall())
+            found = await connection.execute(
+                "SELECT DISTINCT session_id FROM leftovers JOIN sessions ON id = session_id WHERE node = %s",
+                (node_id,),
+            )
+            leftovers = frozenset(row[0] for row in await found.fetchall())
             counted = await connection.execute(
                 "SELECT count(*) FILTER (WHERE node IS NULL), count(*) FROM sessions"
             )
             row = await counted.fetchone()
             assert row is not None
-        return Holding(nodes=nodes, sessions=sessions, duties=duties, free=row[0], total=row[1])
+        return Holding(
+            nodes=nodes,
+            sessions=sessions,
+            duties=duties,
+            leftovers=leftovers,
+            free=row[0],
+            total=row[1],
+        )
 
     async def claim(self, node_id: str, most: int) -> dict[str, int]:
         """Take up to so many sessions that no node has, each under its next epoch."""
@@ -239,6 +285,28 @@ class Nodes:
             if given:
                 await connection.execute("SELECT pg_notify(%s, %s)", (WAKE, to))
         return given
+
+    async def ended(self, held: Collection[tuple[str, int]]) -> list[Ended]:
+        """Which of these sessions, by id and epoch, are of a later epoch by now, or gone."""
+        rows = json.dumps([{"session_id": session_id, "epoch": epoch} for session_id, epoch in held])
+        async with self._transaction() as connection:
+            cursor = await connection.execute(_ENDED, (rows,))
+            return [Ended(*row) for row in await cursor.fetchall()]
+
+    async def hand_in(self, ended: Ended, records: Sequence[Leftover]) -> None:
+        """Give what was received under an epoch and not stored to whoever has the session now."""
+        async with self._transaction() as connection:
+            for each in records:
+                await connection.execute(
+                    _HAND_IN,
+                    (each.epoch, each.seq, each.kind, each.at, each.payload, each.session_id),
+                )
+            await connection.execute(
+                "DELETE FROM tenures WHERE session_id = %s AND epoch = %s",
+                (ended.session_id, ended.epoch + 1),
+            )
+            if records:
+                await connection.execute("SELECT pg_notify(%s, '')", (WAKE,))
 
     async def release_duty(self, name: str, *, node_id: str, epoch: int) -> None:
         """Let go of a duty, and wake all others."""

@@ -33,6 +33,7 @@ from storage.rows import (
     History,
     Json,
     Key,
+    Leftover,
     Message,
     MessageStatus,
     Page,
@@ -229,6 +230,12 @@ class Reads:
     async def history(self, session_id: str) -> History | None:
         """The first part of a session's history that is not stored yet."""
         return await self._one(History, "WHERE session_id = %s ORDER BY id LIMIT 1", (session_id,))
+
+    async def leftovers(self, session_id: str, limit: int) -> list[Leftover]:
+        """What other nodes have handed in of a session, in the order in which it came."""
+        return await self._all(
+            Leftover, "WHERE session_id = %s ORDER BY epoch, seq LIMIT %s", (session_id, limit)
+        )
 
     async def under_way(
         self,

@@ -393,6 +393,19 @@ class History:
     created_at: datetime = field(factory=now)
 
 
+@frozen(kw_only=True)
+class Leftover:
+    """What a node had received of a session and not stored when another got it: a record of its journal."""
+
+    session_id: str
+    epoch: int
+    seq: int
+    kind: int
+    at: int
+    """Microseconds since 1970."""
+    payload: bytes = field(repr=False)
+
+
 TABLES: dict[type, str] = {
     Session: "sessions",
     Key: "keys",
@@ -408,6 +421,7 @@ TABLES: dict[type, str] = {
     Receipt: "receipts",
     Claim: "claims",
     History: "histories",
+    Leftover: "leftovers",
 }
 
 COLUMNS = {kind: tuple(column.name for column in attrs.fields(kind)) for kind in TABLES}

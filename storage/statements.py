@@ -178,6 +178,8 @@ DELETE_CHAT = _DELETE.format(
 )
 DELETE_MESSAGE = _DELETE.format(which="session_id = %s AND id = %s AND status <> 'sending'")
 
+FORGET_LEFTOVERS = "DELETE FROM leftovers WHERE session_id = %s AND (epoch, seq) <= (%s, %s)"
+
 STORE_HEARD = """
     INSERT INTO heard AS h (session_id, wa_id, untold, at)
     SELECT DISTINCT ON (session_id, wa_id) session_id, wa_id, untold, r.at

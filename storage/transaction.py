@@ -34,6 +34,7 @@ from storage.statements import (
     DELETE_CHAT,
     DELETE_MESSAGE,
     EVENTS,
+    FORGET_LEFTOVERS,
     HOLD,
     LOCK,
     STORE_ADDRESSES,
@@ -51,6 +52,7 @@ from storage.writes import (
     Delete,
     DeleteChat,
     DeleteMessage,
+    ForgetLeftovers,
     Insert,
     NewEvent,
     Row,
@@ -160,6 +162,7 @@ class _Section:
                 await self._store_addresses()
                 await self._store_heard()
                 await self._tell_lost()
+                await self._forget_leftovers()
                 self._applied |= {number for number, write in self._numbered(Append)}
         events = await self._append_events()
         return [
@@ -336,6 +339,14 @@ class _Section:
         if rows:
             cursor = await self._connection.execute(TELL_LOST, (_document(rows),))
             self._applied |= {number for number, lost in await cursor.fetchall() if lost}
+
+    async def _forget_leftovers(self) -> None:
+        for number, write in self._numbered(ForgetLeftovers):
+            cursor = await self._connection.execute(
+                FORGET_LEFTOVERS, (write.session_id, write.epoch, write.seq)
+            )
+            if cursor.rowcount:
+                self._applied.add(number)
 
     async def _append_events(self) -> dict[int, list[Event]]:
         """Append the events of the writes that took effect, numbered on from each session's last."""

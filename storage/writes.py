@@ -252,6 +252,15 @@ class DeleteMessage:
 
 
 @frozen(kw_only=True)
+class ForgetLeftovers:
+    """All that was handed in of a session is stored, up to this."""
+
+    session_id: str
+    epoch: int
+    seq: int
+
+
+@frozen(kw_only=True)
 class StoreHeard:
     """A message came that is no row of its own: its id, so that it is not taken for lost when it comes again.
 
@@ -289,6 +298,7 @@ Write: TypeAlias = (
     | StoreAddresses
     | DeleteChat
     | DeleteMessage
+    | ForgetLeftovers
     | StoreHeard
     | TellLost
 )

@@ -17,10 +17,12 @@ import trio
 from attrs import define, field
 
 from actors.cluster.leash import Leash
+from actors.cluster.leftovers import hand_in
 from actors.cluster.placement import Member, plan, spread
 from actors.cluster.reconciliation import reconcile
 from actors.cluster.tenure import Tenure
 from actors.directory import Sessions
+from actors.session.messages import TakeLeftovers
 from storage.errors import StorageError
 from storage.nodes import WAKE, Holding, Load, Node, Nodes, Owner
 from storage.notices import listen
@@ -255,6 +257,7 @@ class Cluster:
             holding.sessions.update(await self.nodes.claim(me, planned.take))
         await self._reconcile(me, before, holding.sessions)
         await self._reconcile_duties(me, holding)
+        await self._bring_leftovers(holding)
         for move in planned.moves:
             mine = sorted(self.sessions.epochs)
             chosen = self.rng.sample(mine, min(move.count, len(mine)))
@@ -277,6 +280,12 @@ class Cluster:
         for session_id, epoch in found.start.items():
             if session_id not in running and self._id == me and self.leash.may_start():
                 await self.sessions.take(session_id, epoch)
+
+    async def _bring_leftovers(self, holding: Holding) -> None:
+        """Hand in what sessions left here that are elsewhere now; have ours take what others handed in."""
+        await hand_in(self.nodes, self.sessions.config.journals, self.sessions.epochs)
+        for session_id in holding.leftovers & self.sessions.epochs.keys():
+            await self.sessions.ref(session_id).cast(TakeLeftovers())
 
     async def _reconcile_duties(self, me: str, holding: Holding) -> None:
         held = dict(holding.duties)

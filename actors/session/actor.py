@@ -70,15 +70,16 @@ from actors.session.stats import AllSessionStats
 from actors.session.strangers import Strangers
 from actors.whatsapp import events as wa
 from actors.whatsapp.client import Client, ClientLost, ClientNotice
+from actors.whatsapp.decode import decode
 from actors.whatsapp.errors import CellError
 from actors.whatsapp.errors import OutcomeUnknown as UnknownToClient
 from actors.whatsapp.jid import phone_jid
 from runtime import Actor, Exit, Ref, Reply
-from storage.errors import StorageError
+from storage.errors import DatabaseUnavailable, StorageError
 from storage.media import MediaStore
 from storage.reads import Reads
 from storage.rows import Session
-from storage.writes import Append, NewEvent, StoreMessage, Update
+from storage.writes import Append, ForgetLeftovers, NewEvent, StoreMessage, Update
 
 log = logging.getLogger("session")
 
@@ -98,6 +99,7 @@ class _Handled:
     event: trio.Event
 
 
+_LEFTOVERS = 100  # records of another node's journal that are stored at once
 _SETTLING = 2.0  # seconds that a receipt waits for messages in the air
 
 
@@ -116,11 +118,16 @@ class SessionActor(Actor):
         reads: Reads,
         media: MediaStore,
         downloader: Downloader | None = None,
+        epoch: int | None = None,
         stats: AllSessionStats | None = None,
     ) -> None:
-        """Without a `downloader` the files of messages are downloaded only when somebody asks for them."""
+        """Without a `downloader` the files of messages are downloaded only when somebody asks for them.
+
+        With many nodes `epoch` says how often the session has come to another: each time has its own journal.
+        """
         self.session_id = session_id
         self._media = media
+        self._epoch = epoch
         self._downloader = downloader
         self._config = config
         self._pool = pool
@@ -140,7 +147,7 @@ class SessionActor(Actor):
         self._seen = row.journal_seq
         self._settings = settings_of(row.settings, self._config)
         self._counts = self._stats.of(self.session_id)
-        self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config, self._counts)
+        self._keeper = Keeper(self.session_id, self.ref, self._pool, self._config, self._counts, self._epoch)
         self._recipients = Recipients(timeout=self._config.send_timeout)
         self._health = AccountHealth(Health.from_json(row.health), self._change)
         self._sending = Sending(
@@ -212,6 +219,11 @@ class SessionActor(Actor):
                 await self._advance(event, tell)
             case _Handled(event=event):
                 event.set()
+            case ask.TakeLeftovers():
+                try:
+                    await self._take_leftovers()
+                except DatabaseUnavailable:  # whoever asked for it asks again
+                    log.info("leftovers_not_taken session=%s", self.session_id)
             case _:
                 return await self._asked(message)
         return None
@@ -449,6 +461,37 @@ class SessionActor(Actor):
             return  # taken over before, and replayed
         self._seen = notice.seq
         event = await self._addresses.completed(notice.event, notice.client)
+        await self._take(event, notice.seq)
+        match event:
+            case wa.Identified():
+                await self._identified(event)
+            case wa.LoggedOut(reason=reason):
+                await self._advance(state.LoggedOutRemotely(reason))
+            case wa.Paired():
+                await self._advance(state.PairingDone())
+            case _ if notice.at >= self._keeper.attached_at:
+                await self._live(notice)
+
+    async def _take_leftovers(self) -> None:
+        """Store what another node had received before the session came here, a page at a time.
+
+        It says nothing about the client that runs here, nor about its journal.
+        """
+        while rows := await self._reads.leftovers(self.session_id, _LEFTOVERS):
+            for row in rows:
+                event, client = decode(row.kind, row.payload), self._keeper.client
+                if client is not None:
+                    event = await self._addresses.completed(event, client)
+                await self._take(event, 0)
+            last = rows[-1]
+            await self._release()
+            await self._writer.call(
+                ForgetLeftovers(session_id=self.session_id, epoch=last.epoch, seq=last.seq), timeout=math.inf
+            )
+            log.info("leftovers_taken session=%s count=%s", self.session_id, len(rows))
+
+    async def _take(self, event: wa.ClientEvent, journal_seq: int) -> None:
+        """Store what an event tells."""
         ignored, earlier = self._settings.ignored.covers(event), None
         if isinstance(event, wa.MessageArrived) and not ignored:
             earlier = await self._earlier.of(event)
@@ -458,7 +501,7 @@ class SessionActor(Actor):
                 await self._histories.keep(event.data)
                 ignored = True  # it is told of once it is stored
         known = Known(earlier, self._own_addresses())
-        writes = writes_for(self.session_id, event, notice.seq, known, ignored=ignored)
+        writes = writes_for(self.session_id, event, journal_seq, known, ignored=ignored)
         self._counts.received += sum(
             isinstance(each, StoreMessage) and not each.message.from_me for each in writes
         )
@@ -474,15 +517,6 @@ class SessionActor(Actor):
         stored = isinstance(writes[-1], StoreMessage)
         if stored and self._downloads is not None and isinstance(event, wa.MessageArrived):
             self._downloads.offer(event)
-        match event:
-            case wa.Identified():
-                await self._identified(event)
-            case wa.LoggedOut(reason=reason):
-                await self._advance(state.LoggedOutRemotely(reason))
-            case wa.Paired():
-                await self._advance(state.PairingDone())
-            case _ if notice.at >= self._keeper.attached_at:
-                await self._live(notice)
 
     async def _release(self) -> None:
         """Store receipts, in order, that may be about a message whose id is being stored just now."""

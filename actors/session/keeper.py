@@ -72,6 +72,7 @@ class Keeper:
     pool: CellPool
     config: SessionConfig
     stats: SessionStats
+    epoch: int | None = None
     client: Client | None = field(default=None, init=False)
     attached_at: float = field(default=math.inf, init=False)
     """Unix seconds; what was delivered earlier comes from an earlier client's journal."""
@@ -144,7 +145,7 @@ class Keeper:
                     jid=step.jid,
                     after=step.after,
                     seen=step.seen,
-                    journal_dir=self.config.journal(self.session_id),
+                    journal_dir=self.config.journal(self.session_id, self.epoch),
                     device_name=step.device_name,
                     full_history=step.full_history,
                     proxy=step.proxy,

@@ -30,6 +30,11 @@ class Leave:
 
 
 @frozen
+class TakeLeftovers:
+    """Store what other nodes have handed in of this session. To be cast."""
+
+
+@frozen
 class RestartClient:
     """Disconnect cleanly and connect again, with the stored device if any. Answers None at once."""
 

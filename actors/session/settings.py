@@ -46,8 +46,14 @@ class SessionConfig:
             return FileDevices(self.data / "devices")
         return PostgresDevices(self.keys_dsn, self.keys_name)
 
-    def journal(self, session_id: str) -> Path:
-        return self.data / "journal" / session_id
+    @property
+    def journals(self) -> Path:
+        return self.data / "journal"
+
+    def journal(self, session_id: str, epoch: int | None = None) -> Path:
+        """Of a session's client; with many nodes, of its time here under an epoch."""
+        folder = self.journals / session_id
+        return folder if epoch is None else folder / str(epoch)
 
 
 @frozen(kw_only=True)

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, GCCollector, Metric, PlatformCo
 from prometheus_client.registry import Collector
 
 from actors.cells import Cell
+from actors.cluster.cluster import Cluster
 from actors.sinks import Sinks
 from api.metrics import counted
 from api.metrics.families import gauge
@@ -26,6 +27,8 @@ class Metrics(Collector):
     stats: Stats
     sinks: Sinks | None = None
     """None: there are none."""
+    cluster: Cluster | None = None
+    """None: this gateway shares with no other."""
     cells: Callable[[], Iterable[Cell]] = tuple
     """Those that run."""
     cell_memory_limit: int = 0
@@ -50,6 +53,7 @@ class Metrics(Collector):
         tree, stats = self.root.tree(), self.stats
         yield gauge("build_info", "1, with the version that runs.", {(self.version,): 1}, "version")
         yield from self._parts.metrics(tree)
+        yield from counted.node(self.cluster)
         yield from counted.runtime(self.root.dead_letters, stats.calls, stats.loop)
         yield from self._sessions.metrics(tree)
         yield from counted.storage(stats.storage)

@@ -1,22 +1,48 @@
 """What the parts count by themselves, and what their processes take."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import Metric
 
 from actors.cells import Cell, CellStats
+from actors.cluster.cluster import Cluster
 from actors.decoding import DecoderStats
 from actors.delivery import DeliveryStats
 from actors.hub import HubStats
 from actors.media.stats import MediaStats
 from actors.sinks import Sinks
-from api.metrics.families import counter, gauge, histogram
+from api.metrics.families import Labelled, counter, gauge, histogram
 from api.stats import HttpStats
 from runtime import DeadLetters, Histogram, LoopLag
 from storage import WriterStats
 
 _REASONS = ("gone", "full", "dropped")
+
+
+def node(cluster: Cluster | None) -> Iterator[Metric]:
+    """Nothing but their names where a gateway shares with no other."""
+    of_this: dict[str, float] = {}
+    if cluster is not None:
+        of_this = {
+            "lease": max(0.0, cluster.leash.until - time.monotonic()),
+            "sessions": len(cluster.sessions.epochs),
+            "unowned": cluster.unowned,
+            "draining": cluster.unready == "draining",
+        }
+
+    def of(what: str) -> Labelled:
+        return {(): of_this[what]} if of_this else {}
+
+    yield gauge(
+        "node_lease_seconds",
+        "For how long this node may still have what it has unless it renews its lease; 0: it has nothing.",
+        of("lease"),
+    )
+    yield gauge("node_sessions_held", "Sessions that run on this node.", of("sessions"))
+    yield gauge("node_draining", "1 while this node hands over what it has, to end.", of("draining"))
+    yield gauge("sessions_unowned", "Sessions that no node had when this one looked last.", of("unowned"))
 
 
 def runtime(letters: DeadLetters, calls: dict[str, Histogram], loop: LoopLag) -> Iterator[Metric]:

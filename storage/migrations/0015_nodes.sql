@@ -28,6 +28,26 @@ ALTER TABLE sessions
     ADD COLUMN epoch bigint NOT NULL DEFAULT 0;
 CREATE INDEX sessions_of_node ON sessions (node);
 
+-- Where a node's time with a session began, in the session's journal: what the node before it had received and not
+-- stored lies past that, in that node's own files. Gone once it has handed that in.
+CREATE TABLE tenures (
+    session_id text NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    epoch      bigint NOT NULL,
+    after      bigint NOT NULL,
+    PRIMARY KEY (session_id, epoch)
+);
+
+-- What was handed in, until whoever has the session now has stored it. kind, at, payload: as in a journal.
+CREATE TABLE leftovers (
+    session_id text NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    epoch      bigint NOT NULL,
+    seq        bigint NOT NULL,
+    kind       smallint NOT NULL,
+    at         bigint NOT NULL,
+    payload    bytea NOT NULL,
+    PRIMARY KEY (session_id, epoch, seq)
+);
+
 -- What one node at a time does for all: as with sessions.
 CREATE TABLE duties (
     name  text PRIMARY KEY,

@@ -282,7 +282,14 @@ async def running_api(
                 intake=filing.intake,
                 downloader=filing.downloader,
                 uploads=filing.uploads,
-                metrics=Metrics(version="1.2.3", root=root, stats=stats, sinks=brokers, open=open_metrics),
+                metrics=Metrics(
+                    version="1.2.3",
+                    root=root,
+                    stats=stats,
+                    sinks=brokers,
+                    cluster=cluster,
+                    open=open_metrics,
+                ),
                 ready=ready,
                 loopback=loopback,
             )

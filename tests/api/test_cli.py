@@ -50,7 +50,7 @@ def test_help_names_every_command_and_the_version_is_the_projects() -> None:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     shown = output("--help")
-    for name in ("up", "sandbox", "demo", "loopback", "test", "tree", "password", "tail"):
+    for name in ("up", "sandbox", "demo", "loopback", "test", "tree", "nodes", "password", "tail"):
         assert f"\n    {name} " in shown
     assert output("--version") == "terzetto 0.1.0\n"
 

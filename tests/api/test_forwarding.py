@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -144,25 +145,97 @@ async def test_nobody_has_a_session_that_there_is_not(nodes: tuple[Stage, Stage]
         assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
 
 
-async def test_what_broke_off_may_have_been_done(
+@pytest.fixture
+async def owner(
     nodes: tuple[Stage, Stage], sql: psycopg.Connection, nursery: trio.Nursery
+) -> AsyncIterator[trio.MemoryReceiveChannel[trio.SocketStream]]:
+    """Connections to the owner of everything, which the test itself plays."""
+    taken, connections = trio.open_memory_channel[trio.SocketStream](10)
+
+    async def take(stream: trio.SocketStream) -> None:
+        await taken.send(stream)
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as listening:
+        (listener,) = await listening.start(partial(trio.serve_tcp, take, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        sql.execute("UPDATE nodes SET url = %s", (f"http://127.0.0.1:{port}",))
+        yield connections
+        listening.cancel_scope.cancel()
+
+
+async def until(stream: trio.SocketStream, word: bytes) -> None:
+    """Read up to a word."""
+    read = b""
+    while word not in read:
+        piece = await stream.receive_some()
+        assert piece
+        read += piece
+
+
+async def test_bodies_are_not_gathered_on_their_way(
+    nodes: tuple[Stage, Stage], owner: trio.MemoryReceiveChannel[trio.SocketStream], nursery: trio.Nursery
 ) -> None:
     _, beta = nodes
-    requests = 0
+    first_here, second_here = trio.Event(), trio.Event()
 
-    async def hang_up(stream: trio.SocketStream) -> None:
-        nonlocal requests
-        requests += 1
-        async with stream:
-            await stream.receive_some()
+    async def play() -> None:
+        async with await owner.receive() as stream:
+            await until(stream, b"PIECE-1")
+            first_here.set()
+            await until(stream, b"PIECE-2")
+            await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\none")
+            await second_here.wait()
+            await stream.send_all(b"two")
 
-    listeners = await nursery.start(trio.serve_tcp, hang_up, 0)
-    port = listeners[0].socket.getsockname()[1]
-    sql.execute("UPDATE nodes SET url = %s", (f"http://127.0.0.1:{port}",))
+    async def body() -> AsyncIterator[bytes]:
+        yield b"PIECE-1"
+        await first_here.wait()
+        yield b"PIECE-2"
+
+    nursery.start_soon(play)
+    with trio.fail_after(PATIENCE):
+        async with beta.client.stream("POST", SEND, content=body()) as answer:
+            pieces = answer.aiter_raw()
+            assert await anext(pieces) == b"one"
+            second_here.set()
+            assert b"".join([piece async for piece in pieces]) == b"two"
+
+
+async def test_an_answer_that_breaks_off_is_seen_to(
+    nodes: tuple[Stage, Stage], owner: trio.MemoryReceiveChannel[trio.SocketStream], nursery: trio.Nursery
+) -> None:
+    _, beta = nodes
+
+    async def play() -> None:
+        async with await owner.receive() as stream:
+            await until(stream, b"\r\n\r\n")
+            await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\none")
+
+    nursery.start_soon(play)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await beta.client.get(STATUS)
+    assert (await beta.client.get("/healthz")).status_code == 200
+
+
+async def test_what_broke_off_may_have_been_done(
+    nodes: tuple[Stage, Stage], owner: trio.MemoryReceiveChannel[trio.SocketStream], nursery: trio.Nursery
+) -> None:
+    _, beta = nodes
+    connections = 0
+
+    async def hang_up() -> None:
+        nonlocal connections
+        async for stream in owner:
+            connections += 1
+            async with stream:
+                await stream.receive_some()
+
+    nursery.start_soon(hang_up)
     sent, read = await beta.client.post(SEND, json=TEXT), await beta.client.get(STATUS)
     assert (sent.status_code, sent.json()["code"]) == (504, "upstream_timeout")
     assert (read.status_code, read.json()["code"]) == (503, "session_restarting")
-    assert requests == 2
+    assert connections == 2
     nursery.cancel_scope.cancel()
 
 

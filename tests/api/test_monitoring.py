@@ -153,7 +153,7 @@ def test_no_metric_is_left_out_of_the_dashboard(metrics: list[Metric]) -> None:
 def test_the_dashboard_has_its_rows_and_variables_and_no_panels_over_each_other() -> None:
     assert [panel["title"] for panel in panels() if panel["type"] == "row"] == [
         *("Overview", "Sessions", "Messages", "Storage"),
-        *("Actors", "Cells", "HTTP", "Webhooks", "Files"),
+        *("Actors", "Cells", "HTTP", "Webhooks", "Files", "Nodes"),
     ]
     variables = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
     assert variables == {"datasource", "instance", "session"}

@@ -12,7 +12,7 @@ from tests.browser.sandbox import Json, Sandbox
 from tests.browser.tab import Tab
 from tests.whole.processes import ROOT
 
-PAGES = ["overview", "sessions", "chats", "events", "tree", "audit", "people", "phones"]
+PAGES = ["overview", "sessions", "chats", "events", "nodes", "tree", "audit", "people", "phones"]
 FILES = ROOT / "api" / "pages" / "dashboard"
 
 
@@ -71,7 +71,7 @@ def test_who_is_removed_meanwhile_comes_to_the_sign_in(sandbox: Sandbox, open_ta
 # --- roles --------------------------------------------------------------------------------------------------
 
 VIEWERS = ["overview", "sessions", "chats", "events"]
-OPERATORS = ["overview", "sessions", "tree", "audit"]
+OPERATORS = ["overview", "sessions", "nodes", "tree", "audit"]
 BODIES = ("chats", "messages", "events", "contacts")
 
 
@@ -115,7 +115,7 @@ def test_a_viewer_sees_the_sessions_that_are_theirs(sandbox: Sandbox, open_tab: 
         assert asked(tab, f"/api/sessions/ana/{path}") == 200
         assert asked(tab, f"/api/sessions/budi/{path}") == 403
     assert asked(tab, "/api/tree") == 403
-    for place in ("tree", "audit", "people", "phones"):
+    for place in ("nodes", "tree", "audit", "people", "phones"):
         tab.go(place, "There is nothing here")
 
 

@@ -27,6 +27,7 @@ PLACES = [
     "chats",
     f"chats/ana/{CITRA}@s.whatsapp.net",
     "events",
+    "nodes",
     "tree",
     "tree?node=sessions/ana",
     "tree/dead-letters",

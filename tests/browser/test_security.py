@@ -140,6 +140,7 @@ PLACES = (
     "sessions/ana",
     "chats/ana",
     "events",
+    "nodes",
     "tree",
     "tree?node=sessions/ana",
     "audit",

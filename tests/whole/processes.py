@@ -196,7 +196,8 @@ class Gateway:
     ) -> Json:
         headers = session.headers if session else None
         answer = await self.http.request(method, path, json=body, headers=headers)
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        said = self.program.said()[-3000:] if answer.status_code == 500 else ""
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}\n{said}"
         return dict(answer.json()) if answer.content else {}
 
     async def status(self, session: Session) -> Json:

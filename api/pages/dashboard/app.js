@@ -16,6 +16,7 @@ const PAGES = {
   sessions: { scope: "status", load: () => import("./pages/sessions.js") },
   chats: { scope: "read", load: () => import("./pages/chats.js") },
   events: { scope: "read", load: () => import("./pages/events.js") },
+  nodes: { scope: "operate", load: () => import("./pages/nodes.js") },
   tree: { scope: "operate", load: () => import("./pages/tree.js") },
   audit: { scope: "operate", load: () => import("./pages/audit.js") },
   people: { scope: "admin", load: () => import("./pages/people.js") },

@@ -38,6 +38,9 @@ export function bytes(count) {
   return written(count / 1000 ** step, shape);
 }
 
+/** 0.125: 13 %. */
+export const share = (part) => written(part, { style: "percent" });
+
 export const count = (number) => written(number, {});
 
 const SPANS = [

@@ -17,6 +17,7 @@ const ACTIONS = {
   webhook: ["create", "update", "pause", "resume", "rotate_secret", "test", "replay", "redeliver", "delete"],
   key: ["create", "update", "rotate", "revoke"],
   user: ["create", "update", "password", "delete", "sign_in", "sign_out"],
+  node: ["drain"],
   tree: ["restart", "stop", "start", "suspend", "resume"],
 };
 const PAGE = 50;

@@ -4,6 +4,7 @@ export const en = {
   "page.sessions": "Sessions",
   "page.chats": "Chats",
   "page.events": "Events",
+  "page.nodes": "Nodes",
   "page.tree": "Supervision tree",
   "page.audit": "Audit",
   "page.people": "People",

@@ -4,6 +4,7 @@ export const es = {
   "page.sessions": "Sesiones",
   "page.chats": "Chats",
   "page.events": "Eventos",
+  "page.nodes": "Nodos",
   "page.tree": "Árbol de supervisión",
   "page.audit": "Auditoría",
   "page.people": "Personas",
