@@ -101,7 +101,7 @@ class Stage:
         return all(status == "connected" and node and link for status, node, link in told.values())
 
     async def connections(self) -> dict[str, tuple[str, str | None, bool]]:
-        """By session: its status and its node, as the database has them, and whether WhatsApp has its link."""
+        """By session: its status and node, as the database has them, and whether WhatsApp has its link."""
         query = b"SELECT sessions.id, status, nodes.name FROM sessions LEFT JOIN nodes ON nodes.id = node"
         async with self.database() as connection:
             rows = {row[0]: row[1:] for row in await (await connection.execute(query)).fetchall()}
