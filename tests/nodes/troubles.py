@@ -3,8 +3,10 @@
 import random
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 
+import httpx
 import trio
 from attrs import define, field, frozen
 
@@ -146,7 +148,7 @@ class Troubles:
             if node_id is None:
                 return False  # it has lost its lease and will be another soon
             other = self.stage.other_than(node)
-            with trio.move_on_after(5):
+            with suppress(httpx.HTTPError), trio.move_on_after(5):
                 answer = await other.http.post(f"/api/nodes/{node_id}/drain")
                 assert answer.is_success or answer.status_code in {404, 503}, answer.text
                 return bool(answer.is_success)

@@ -52,6 +52,10 @@ class Story:
 
     async def until_answered(self, key: str) -> None:
         """Ask until there is an outcome, as a client does that wants its message sent once."""
+        self.answers[key] = await self.outcome(key)
+
+    async def outcome(self, key: str) -> tuple[int, Json]:
+        """The first answer that says what became of it."""
         while True:
             status, body = self.last[key] = await self.ask(key)
             # A session that is on its way back after a restart may be seen before it is connecting. And a 504
@@ -60,8 +64,7 @@ class Story:
                 status == 504 and "messageId" not in body
             )
             if status not in AGAIN and not undecided:
-                self.answers[key] = status, body
-                return
+                return status, body
             await trio.sleep(0.05)
 
     async def send(self, session: Session, to: str, stop: trio.Event) -> None:
@@ -101,7 +104,8 @@ async def outcomes(story: Story, wa: Network) -> Outcomes:
 
     async def end(keys: list[str]) -> None:
         for key in keys:
-            first, again = story.answers[key], await story.ask(key)
+            with trio.fail_after(60):
+                first, again = story.answers[key], await story.outcome(key)
             if (again[0], again[1].get("messageId")) != (first[0], first[1].get("messageId")):
                 changed[key] = first, again
             session, _, _ = story.asked[key]
