@@ -9,7 +9,9 @@ import pytest
 
 from storage import Append, Insert, NewEvent, Session, WriteRefused, Written
 from storage.fencing import Fence, Fenced, FencedWriter
-from storage.nodes import Load, Nodes
+from storage.nodes import Ended, Load, Nodes
+from storage.rows import Leftover
+from storage.writes import ForgetLeftovers
 from tests.storage.gateway import Gateway, running_writer
 
 LOAD = Load(memory=1, memory_total=2)
@@ -192,3 +194,42 @@ async def test_a_lone_gateway_is_seen(database: str, nodes: Nodes) -> None:
     async with running_writer(database) as gateway:
         await gateway.writer.call(Insert(Session(id="s1", name="s1")))
         assert await nodes.lone_gateway()
+
+
+async def test_a_time_that_is_over_is_told_with_how_far_it_was_stored(gateway: Gateway, nodes: Nodes) -> None:
+    await gateway.session("s1")
+    await gateway.session("s2")
+    one, two = await registered(nodes), await registered(nodes, "two")
+    await nodes.claim(one, 2)
+    await gateway.writer.call(Append("s1", (), journal_seq=7))
+    assert await nodes.ended([("s1", 1), ("s2", 1)]) == [], "they are this node's now"
+    await nodes.hand_over("s1", node_id=one, epoch=1, to=two)
+    await gateway.writer.call(Append("s1", (), journal_seq=9))
+    assert await nodes.ended([("s1", 1), ("s2", 1)]) == [Ended("s1", 1, 7)]
+    assert await nodes.ended([("gone", 4)]) == [Ended("gone", 4, None)]
+
+
+async def test_what_is_handed_in_waits_for_whoever_has_the_session(gateway: Gateway, nodes: Nodes) -> None:
+    await gateway.session("s1")
+    one, two = await registered(nodes), await registered(nodes, "two")
+    await nodes.claim(one, 1)
+    await nodes.hand_over("s1", node_id=one, epoch=1, to=two)
+    records = [
+        Leftover(session_id="s1", epoch=1, seq=seq, kind=3, at=5, payload=bytes([seq])) for seq in (8, 9)
+    ]
+    (ended,) = await nodes.ended([("s1", 1)])
+    await nodes.hand_in(ended, records)
+    await nodes.hand_in(ended, records)
+    assert (await nodes.holding(two)).leftovers == {"s1"}
+    assert (await nodes.holding(one)).leftovers == frozenset()
+    assert await nodes.ended([("s1", 1)]) == [Ended("s1", 1, None)], "once"
+    assert await gateway.reads.leftovers("s1", 10) == records
+    written = await gateway.writer.call(ForgetLeftovers(session_id="s1", epoch=1, seq=8))
+    assert written.applied
+    assert await gateway.reads.leftovers("s1", 10) == records[1:]
+
+
+async def test_what_belongs_to_a_session_that_is_gone_is_nobodys(gateway: Gateway, nodes: Nodes) -> None:
+    record = Leftover(session_id="s1", epoch=1, seq=1, kind=3, at=5, payload=b"")
+    await nodes.hand_in(Ended("s1", 1, 0), [record])
+    assert await gateway.reads.leftovers("s1", 10) == []

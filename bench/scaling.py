@@ -1,4 +1,4 @@
-"""Measures what docs/scaling.md reckons with: python -m docs.scaling [stored] [turns].
+"""Measures what docs/scaling.md reckons with: python -m bench.scaling [stored] [turns].
 
 `stored` runs a gateway with its embedded PostgreSQL on a loopback network, and tells what a message costs in
 bytes, commits and processor time. `turns` has writers of one database take turns, near it and further away.
@@ -47,7 +47,7 @@ MANY = 16  # writers
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="docs.scaling", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="bench.scaling", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", choices=["stored", "turns", []])
     trio.run(_run, parser.parse_args().parts or ["stored", "turns"])
 
