@@ -97,14 +97,20 @@ class Stage:
 
     async def all_connected(self) -> bool:
         """By the database's word and by the network's."""
-        query = b"SELECT count(*) FROM sessions WHERE status = 'connected' AND node IS NOT NULL"
+        told = await self.connections()
+        return all(status == "connected" and node and link for status, node, link in told.values())
+
+    async def connections(self) -> dict[str, tuple[str, str | None, bool]]:
+        """By session: its status and node, as the database has them, and whether WhatsApp has its link."""
+        query = b"SELECT sessions.id, status, nodes.name FROM sessions LEFT JOIN nodes ON nodes.id = node"
         async with self.database() as connection:
-            row = await (await connection.execute(query)).fetchone()
-        if row is None or row[0] < len(self.sessions):
-            return False
+            rows = {row[0]: row[1:] for row in await (await connection.execute(query)).fetchall()}
         phones = (await self.wa.control.get("/phones")).raise_for_status().json()["phones"]
-        connected = {each["phone"] for each in phones if any(one["connected"] for one in each["devices"])}
-        return {session.phone for session in self.sessions} <= connected
+        linked = {each["phone"] for each in phones if any(one["connected"] for one in each["devices"])}
+        return {
+            session.id: (*rows.get(session.id, ("", None)), session.phone in linked)
+            for session in self.sessions
+        }
 
     async def events(self) -> dict[str, tuple[int, int, int]]:
         """By session: the first seq of its events, the last, and how many there are."""

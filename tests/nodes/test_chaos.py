@@ -59,6 +59,8 @@ async def test_nodes_in_trouble_keep_every_promise(tmp_path: Path, ways: Ways) -
             found = await through(on, troubles, course)
         except BaseException:
             say("\n".join(map(line, troubles.happened)))
+            with trio.CancelScope(shield=True):
+                say(f"{await on.connections()}")
             raise
     say(found.told())
     broken = found.broken()
