@@ -38,8 +38,8 @@ async def open_websocket(
                 yield connection
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        # The nursery's own doing: nothing but the connection's reader runs in it. That raises one thing only: it
-        # would answer a ping that comes in while we close.
+        # The nursery's own doing: nothing but the connection's reader runs in it. That raises one thing only:
+        # it would answer a ping that comes in while we close.
         if len(group.exceptions) != 1:
             raise
         if isinstance(group.exceptions[0], LocalProtocolError):
