@@ -112,8 +112,8 @@ class Hosted:
         """Before a message is sent, let those come in that are on their way.
 
         The library reads a chat's keys, encrypts, and writes them, with no lock against its own decrypting:
-        what one of the two has written in between is undone. In a database elsewhere that takes long enough to
-        happen where many messages come in at once.
+        what one of the two has written in between is undone. In a database elsewhere that takes long enough
+        to happen where many messages come in at once.
         """
         self._wait_for_quiet(CATCH_UP)
         with self._state:
