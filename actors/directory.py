@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -64,6 +64,8 @@ class Sessions:
     stats: AllSessionStats = field(factory=AllSessionStats)
     node: Callable[[], str | None] | None = None
     """Under which this node is registered, where there are many: then only some of the sessions run here."""
+    end: Callable[[str], Awaitable[None]] | None = None
+    """Ends a session's client, whatever became of its actor."""
     epochs: dict[str, int] = field(init=False, factory=dict)
     """Of those that run here, where there are many nodes."""
 
@@ -96,23 +98,22 @@ class Sessions:
         if await self._start(session_id, epoch=epoch, writer=FencedWriter(self.writer, fence)):
             self.epochs[session_id] = epoch
 
-    async def let_go(self, session_id: str, *, moving: bool = False) -> bool:
+    async def let_go(self, session_id: str, *, moving: bool = False) -> None:
         """Stop the actor of a session that is no longer this node's.
 
-        With `moving` its client is certain to be gone before, and all that it had received to be stored;
-        False when that could not be done.
+        With `moving` its client is certain to be gone when this returns. What it had received and nobody
+        could store by then is in its journal.
         """
-        left = True
         if moving:
             try:
                 await self.supervisor.ref(session_id).call(Leave(), timeout=_LEAVING)
             except (SupervisionError, SessionError, StorageError) as error:
-                left = False
-                log.warning("session_not_left session=%s error=%s", session_id, type(error).__name__)
+                log.warning("session_left_late session=%s error=%s", session_id, type(error).__name__)
         with suppress(ChildNotFound, NotRunning):
             await self.supervisor.terminate_child(session_id)
+        if moving and self.end is not None:
+            await self.end(session_id)
         self.epochs.pop(session_id, None)
-        return left
 
     async def create(self, new: NewSession) -> tuple[Session, str]:
         """A new session's row, and its API key, which is shown only now. Raises SessionExists."""

@@ -300,6 +300,7 @@ class _Tree:
             config=session_config,
             stats=stats.sessions,
             node=None if nodes is None else self._node,
+            end=self._pool.end,
         )
         if nodes is not None:
             self._duties = self._duties_of(self.writer)

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from urllib.parse import SplitResult, urlsplit
 
 import trio
-from trio_websocket import WebSocketConnection, wrap_client_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from wsproto.utilities import LocalProtocolError
 
 LARGEST = 64 * 1024 * 1024  # bytes: a history's events can be long, and so can a tree
 PATIENCE = 30.0  # seconds for the connection, and as many for the handshake
@@ -21,7 +22,8 @@ async def open_websocket(
 ) -> AsyncIterator[WebSocketConnection]:
     """Connect to a ws or wss URL.
 
-    Raises OSError, trio.TooSlowError, and trio_websocket's HandshakeError and ConnectionRejected.
+    Raises OSError, trio.TooSlowError, and trio_websocket's HandshakeError, ConnectionRejected and
+    ConnectionClosed.
     """
     parts = urlsplit(url)
     resource = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
@@ -36,10 +38,13 @@ async def open_websocket(
                 yield connection
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        # The nursery's own doing: nothing but the connection's reader runs in it, and that raises nothing.
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
+        # The nursery's own doing: nothing but the connection's reader runs in it. That raises one thing only:
+        # it would answer a ping that comes in while we close.
+        if len(group.exceptions) != 1:
+            raise
+        if isinstance(group.exceptions[0], LocalProtocolError):
+            raise ConnectionClosed(None) from None
+        raise group.exceptions[0] from None
 
 
 async def _dial(parts: SplitResult) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:

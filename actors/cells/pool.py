@@ -117,6 +117,11 @@ class CellPool:
             cell.nursery.start_soon(self._refill)
         return client
 
+    async def end(self, session_id: str) -> None:
+        """End what may be left of a session's client; it is gone when this returns."""
+        if (client := self._sessions.get(session_id)) is not None:
+            await client.stop()
+
     async def kill_all(self, reason: str) -> None:
         """End all cells at once; they are gone when this returns."""
         async with trio.open_nursery() as nursery:

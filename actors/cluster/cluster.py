@@ -309,6 +309,7 @@ class Cluster:
             if (epoch := duty.epoch) is not None:
                 await _end(duty)
                 await self.nodes.release_duty(name, node_id=me, epoch=epoch)
+        await hand_in(self.nodes, self.sessions.config.journals, self.sessions.epochs)
         if not self.sessions.epochs or not places:
             self.drained.set()
 
@@ -324,8 +325,7 @@ class Cluster:
             epoch = self.sessions.epochs.get(session_id)
             if epoch is None or self._id != me or not self.leash.may_start():
                 return
-            if not await self.sessions.let_go(session_id, moving=True):
-                return  # the next look starts it here again
+            await self.sessions.let_go(session_id, moving=True)
             self._given[session_id] = epoch
             try:
                 given = await self.nodes.hand_over(session_id, node_id=me, epoch=epoch, to=to)

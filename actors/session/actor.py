@@ -100,6 +100,7 @@ class _Handled:
 
 
 _LEFTOVERS = 100  # records of another node's journal that are stored at once
+_LAST_WRITES = 3.0  # seconds to store what a client that leaves had received; its journal keeps the rest
 _SETTLING = 2.0  # seconds that a receipt waits for messages in the air
 
 
@@ -597,16 +598,17 @@ class SessionActor(Actor):
             log.warning("not_marked_read session=%s error=%s", self.session_id, type(error).__name__)
 
     async def _leave(self) -> None:
-        """End the client after what is in hand, take what it had received, and see all of it stored."""
+        """End the client after what is in hand; store what it had received, if that does not take long."""
         detached, handled = trio.Event(), trio.Event()
         with trio.move_on_after(_SETTLING):
             await self._sending.settled()
         await self.ref.cast(_Fed(state.LeaveAsked(), detached.set))
         await detached.wait()
-        await self.ref.cast(_Handled(handled))
-        await handled.wait()
-        await self._release()
-        await self._writer.call(Append(self.session_id), timeout=math.inf)
+        with trio.move_on_after(_LAST_WRITES):
+            await self.ref.cast(_Handled(handled))
+            await handled.wait()
+            await self._release()
+            await self._writer.call(Append(self.session_id), timeout=math.inf)
 
     # --- time ----------------------------------------------------------------------------------------------
 

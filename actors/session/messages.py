@@ -26,7 +26,7 @@ class Stop:
 
 @frozen
 class Leave:
-    """Disconnect cleanly, to go on elsewhere. Answers None once all that was received is stored."""
+    """Disconnect cleanly, to go on elsewhere. Answers None when it is; all received is then mostly stored."""
 
 
 @frozen

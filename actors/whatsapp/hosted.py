@@ -17,6 +17,8 @@ __all__ = ["STORE_FAILED", "Hosted", "NotRunning"]
 REGISTERED = 0.1  # seconds by which a starting client has written the library's maps, login or not
 FIRST_SIGN = 1.0  # seconds that other starts and stops wait for a start's first callback
 QUIET = 0.025  # seconds without a callback after which a disconnected client has delivered all
+SEND = "SendMessage"
+CATCH_UP = 2.0  # seconds that a message waits for others to come in
 IN_FLIGHT = 0.5  # seconds for calls under way to end before a stop
 DRAIN = 1.0  # seconds for a disconnected client to fall quiet
 CLOSED = 1.0  # seconds for the link to close before what could not be decrypted is acknowledged
@@ -97,12 +99,26 @@ class Hosted:
                 raise NotRunning
             self._calls += 1
         try:
+            if function == SEND and self._request.device:
+                self._let_in()
             self._gate.pass_through()
             return self._library.call(self._id, function, arguments)
         finally:
             with self._state:
                 self._calls -= 1
                 self._state.notify_all()
+
+    def _let_in(self) -> None:
+        """Before a message is sent, let those come in that are on their way.
+
+        The library reads a chat's keys, encrypts, and writes them, with no lock against its own decrypting:
+        what one of the two has written in between is undone. In a database elsewhere that takes long enough
+        to happen where many messages come in at once.
+        """
+        self._wait_for_quiet(CATCH_UP)
+        with self._state:
+            if not self._taking:
+                raise NotRunning
 
     def stop(self) -> None:
         """Stop without losing what was received; hangs for as long as a dial under way does.
@@ -198,7 +214,11 @@ class Hosted:
         self._library.disconnect(self._id)
 
     def _fall_quiet(self) -> None:
-        deadline = time.monotonic() + DRAIN
         self._last = time.monotonic()
+        self._wait_for_quiet(DRAIN)
+
+    def _wait_for_quiet(self, patience: float) -> None:
+        """Until nothing has come in for a moment."""
+        deadline = time.monotonic() + patience
         while (now := time.monotonic()) < deadline and (left := self._last + QUIET - now) > 0:
             time.sleep(left)
