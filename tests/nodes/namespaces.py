@@ -57,7 +57,11 @@ class Namespaces:
         try:
             place = Place(number, services, f"/proc/{os.getpid()}/fd/{namespace}")
             place.connect()
-            yield place
+            try:
+                yield place
+            finally:
+                # By itself it goes with the namespace, which is some time after the last that held that.
+                place.disconnect()
         finally:
             os.close(namespace)
 
@@ -72,23 +76,29 @@ class Place:
     host: str = field(init=False)
     listen: str = field(init=False)
     through: tuple[str, ...] = field(init=False)
+    _link: str = field(init=False)
+    """This end of the cable to it."""
     _cut: set[Part] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.host = f"{NETWORK}.{self.number + 1}"
         self.listen = f"{self.host}:{API_PORT}"
+        self._link = f"node{self.number}"
         self.through = ("nsenter", f"--net={self.namespace}")
 
     def connect(self) -> None:
-        outside = f"node{self.number}"
-        _run("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
-        _run("ip", "link", "set", outside, "master", "br0", "up")
+        end = ("type", "veth", "peer", "name", "eth0", "netns", self.namespace)
+        _run("ip", "link", "add", self._link, *end)
+        _run("ip", "link", "set", self._link, "master", "br0", "up")
         for command in (
             ("ip", "link", "set", "lo", "up"),
             ("ip", "address", "add", f"{self.host}/24", "dev", "eth0"),
             ("ip", "link", "set", "eth0", "up"),
         ):
             _run(*self.through, *command)
+
+    def disconnect(self) -> None:
+        _run("ip", "link", "delete", self._link)
 
     def url(self) -> str:
         return f"http://{self.listen}"
