@@ -72,7 +72,13 @@ class ScriptedSession(Actor):
     domain_errors = (SessionError,)
 
     def __init__(
-        self, session_id: str, *, scripts: dict[str, Script], stats: AllSessionStats, writer: object = None
+        self,
+        session_id: str,
+        *,
+        scripts: dict[str, Script],
+        stats: AllSessionStats,
+        writer: object = None,
+        epoch: int | None = None,
     ) -> None:
         self.session_id = session_id
         self.script = scripts[session_id]

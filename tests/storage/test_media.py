@@ -30,7 +30,7 @@ AT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 @pytest.fixture
 async def store(gateway: Gateway) -> AsyncIterator[MediaStore]:
     await gateway.session()
-    pool = Pool(gateway.dsn, 2, writable=True)
+    pool = Pool(gateway.dsn, 2, name="media", writable=True)
     yield MediaStore(pool)
     pool.close()
 
