@@ -38,14 +38,14 @@ async def test_a_back_up_taken_while_it_runs_is_restored_without_pairing(
             await gw.send(ana, BUDI, text)
             sent.append(text)
 
-    async def are_sent() -> bool:
-        return len(sent) >= 5
+    async def have_arrived() -> bool:
+        return len(sent) >= 5 and set(sent[:5]) <= set(await gw.received(budi))
 
     folder = tmp_path / "backup"
     folder.mkdir()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keep_sending)
-        await until(are_sent, "some messages are sent")
+        await until(have_arrived, "some messages have arrived")
         await _back_up(gw.folder / "data", folder)
         nursery.cancel_scope.cancel()
     await gw.kill()
