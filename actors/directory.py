@@ -92,10 +92,9 @@ class Sessions:
 
         If it cannot start it is not among `epochs`.
         """
-        fence = Fence("sessions", session_id, epoch)
         if self.epochs.get(session_id) == epoch:
             return
-        if await self._start(session_id, epoch=epoch, writer=FencedWriter(self.writer, fence)):
+        if await self._start(session_id, epoch=epoch, writer=self._fenced(session_id, epoch)):
             self.epochs[session_id] = epoch
 
     async def let_go(self, session_id: str, *, moving: bool = False) -> None:
@@ -114,6 +113,18 @@ class Sessions:
         if moving and self.end is not None:
             await self.end(session_id)
         self.epochs.pop(session_id, None)
+
+    def writer_for(self, session_id: str) -> Ref:
+        """For writes that count only while the session is this node's. Raises SessionRestarting."""
+        if self.node is None:
+            return self.writer
+        epoch = self.epochs.get(session_id)
+        if epoch is None:
+            raise SessionRestarting(session_id=session_id, retry_after=RETRY_AFTER)
+        return self._fenced(session_id, epoch)
+
+    def _fenced(self, session_id: str, epoch: int) -> Ref:
+        return FencedWriter(self.writer, Fence("sessions", session_id, epoch))
 
     async def create(self, new: NewSession) -> tuple[Session, str]:
         """A new session's row, and its API key, which is shown only now. Raises SessionExists."""

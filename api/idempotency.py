@@ -5,12 +5,16 @@ the claim's id, in the same commit as the message itself: so if the gateway dies
 answer is found in the message. A claim under which no message was stored sent nothing, and is taken over.
 
 What fails without an effect gives its claim back: the same key tries again.
+
+Where there are many nodes, a session's owner answers for its keys. What it says of them counts only while it
+is that: a late word of the owner before would take a claim away under which the present one has sent.
 """
 
 import base64
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -25,6 +29,7 @@ from api.refusals import AnswerLost, FieldError, KeyInProgress, KeyReused, Valid
 from api.trace import trace
 from runtime import CallTimeout, Ref
 from storage.errors import DatabaseUnavailable, WriteRefused
+from storage.fencing import LEASE_MOVED
 from storage.ids import new_id
 from storage.reads import Reads
 from storage.rows import Claim, Json, Message, MessageStatus, now
@@ -55,19 +60,19 @@ class Idempotency:
     """The claims of this gateway."""
 
     reads: Reads
-    writer: Ref
     _running: set[str] = field(factory=set, init=False)
 
     async def once(
-        self, owner: str, key: str, digest: bytes, execute: Execute, derive: Derive | None
+        self, owner: str, key: str, digest: bytes, execute: Execute, derive: Derive | None, *, writer: Ref
     ) -> Response:
         """What `execute` answers, or has answered to this owner's key before.
 
-        It goes on when the client goes away, so that the answer is there when it comes back. Without `derive`
-        nothing tells what became of a request that a life before this one left unanswered: AnswerLost.
+        Claims are written by `writer`, which may refuse them once another node answers for them. It goes on
+        when the client goes away, so that the answer is there when it comes back. Without `derive` nothing
+        tells what became of a request that a life before this one left unanswered: AnswerLost.
         Raises KeyReused, KeyInProgress and what `execute` raises.
         """
-        claim, fresh = await self._claim(owner, key, digest)
+        claim, fresh = await self._claim(owner, key, digest, writer)
         if claim.request != digest:
             raise KeyReused
         if claim.answer is not None:
@@ -81,24 +86,24 @@ class Idempotency:
                     raise AnswerLost
                 message = await self.reads.message_of_claim(claim.id)
                 if message is not None:
-                    response = await self._execute(claim, partial(derive, message))
+                    response = await self._execute(claim, partial(derive, message), writer)
                     response.headers[REPLAYED] = "true"
                     return response
-            return await _to_the_end(lambda: self._execute(claim, execute))
+            return await _to_the_end(lambda: self._execute(claim, execute, writer))
         finally:
             self._running.discard(claim.id)
 
-    async def _claim(self, owner: str, key: str, digest: bytes) -> tuple[Claim, bool]:
+    async def _claim(self, owner: str, key: str, digest: bytes, writer: Ref) -> tuple[Claim, bool]:
         """The claim of this key, made now unless there is one; whether it was."""
         found = await self.reads.claim(owner, key)
         if found is not None and now() - found.created_at > LIFETIME:
-            await self.writer.call(Delete(Claim, found.id))
+            await writer.call(Delete(Claim, found.id))
             found = None
         if found is not None:
             return found, False
         claim = Claim(id=new_id("claim"), owner=owner, key=key, request=digest)
         try:
-            await self.writer.call(Insert(claim))
+            await writer.call(Insert(claim))
         except WriteRefused as refused:
             if refused.reason != "duplicate":
                 raise
@@ -108,7 +113,7 @@ class Idempotency:
             raise DatabaseUnavailable("no claim can be stored") from None
         return claim, True
 
-    async def _execute(self, claim: Claim, execute: Execute) -> Response:
+    async def _execute(self, claim: Claim, execute: Execute, writer: Ref) -> Response:
         trace().claim_id = claim.id
         try:
             response = await execute()
@@ -120,22 +125,24 @@ class Idempotency:
             message = None if answered else await self.reads.message_of_claim(claim.id)
             if answered or (message is not None and problem.status != _LATER):
                 document = problem.document(instance=request.path, request_id=trace().request_id)
-                await self._keep(claim, _stored(problem.status, CONTENT_TYPE, document))
+                await _keep(claim, _stored(problem.status, CONTENT_TYPE, document), writer)
             elif message is None or message.status is MessageStatus.FAILED:
-                await self.writer.call(
-                    Delete(Claim, claim.id)
-                )  # nothing was done: the next try is a first one
+                with suppress(WriteRefused):  # it is not ours to give back any more
+                    await writer.call(Delete(Claim, claim.id))
             raise
         body: bytes = await response.get_data(as_text=False)
-        await self._keep(claim, _stored(response.status_code, response.content_type or "", body))
+        await _keep(claim, _stored(response.status_code, response.content_type or "", body), writer)
         return response
 
-    async def _keep(self, claim: Claim, answer: Json) -> None:
-        try:
-            await self.writer.call(Update(Claim, claim.id, {"answer": answer}), timeout=_PATIENCE)
-        except CallTimeout:
-            # It is the answer all the same. Who asks again hears what became of the message.
-            log.warning("answer_not_kept claim=%s", claim.id)
+
+async def _keep(claim: Claim, answer: Json, writer: Ref) -> None:
+    """Store an answer. Where that fails it is one all the same: who asks again hears what became of it."""
+    try:
+        await writer.call(Update(Claim, claim.id, {"answer": answer}), timeout=_PATIENCE)
+    except (CallTimeout, WriteRefused) as error:
+        if isinstance(error, WriteRefused) and error.reason != LEASE_MOVED:
+            raise
+        log.warning("answer_not_kept claim=%s error=%s", claim.id, type(error).__name__)
 
 
 def given_key() -> str | None:

@@ -2,6 +2,7 @@
 
 import logging
 import random
+from contextlib import suppress
 from typing import Any, Protocol
 
 import trio
@@ -49,6 +50,8 @@ class Pool(Protocol):
 
     def forget(self, client: Client) -> None: ...
 
+    def lingers(self, session_id: str, cell: "Cell") -> None: ...
+
     def has_spares_beyond(self, cell: "Cell") -> bool: ...
 
 
@@ -79,6 +82,7 @@ class Cell(Actor):
         self._process: CellProcess
         self._joined = False
         self._emptied = trio.Event()
+        self._lingering = False  # a client that did not stop when asked
 
     @property
     def pid(self) -> int:
@@ -178,8 +182,14 @@ class Cell(Actor):
             elif memory > config.memory_limit_mb:
                 self.retire(f"it took {memory} MB")
 
+    @property
+    def bound(self) -> bool:
+        """Whether a client may be running in it, which is not to outlive the node's lease."""
+        return self._pool.leash is not None and (bool(self._clients) or self._lingering)
+
     def _until(self) -> float | None:
-        return None if self._pool.leash is None else self._pool.leash.until
+        leash = self._pool.leash
+        return leash.until if leash is not None and self.bound else None
 
     # --- clients -------------------------------------------------------------------------------------------
 
@@ -213,30 +223,30 @@ class Cell(Actor):
         self._process.acknowledge(client, seq)
 
     async def stop_client(self, client: int) -> None:
-        """Stop a client cleanly, or leave it to the end of this cell when that takes too long.
-
-        Where another node may start it next, this returns only once the client is certain to be gone.
-        """
+        """Stop a client cleanly, or leave it to the end of this cell when that takes too long."""
         attached = self._clients.get(client)
         if attached is None:
             return
-        if attached.stopping:
-            await attached.stopped.wait()
-            return
-        attached.stopping = True
-        try:
-            with trio.move_on_after(self._config.stop_timeout) as patience:
-                await self._process.ask(FrameType.STOP, client)
-            if patience.cancelled_caught:
-                log.warning("client_not_stopped cell=%s session=%s", self.id, attached.client.session_id)
-                self.retire("a client did not stop")
-        except CellDied:
-            pass  # which stopped it as well
-        finally:
-            attached.pumping.cancel(reason="the client was stopped")
-            self._forget(client)
-        if patience.cancelled_caught and self._pool.leash is not None:
-            await self._process.ended.wait()
+        if not attached.stopping:
+            attached.stopping = True
+            self.nursery.start_soon(self._stop_client, attached)
+        await attached.stopped.wait()
+
+    async def _stop_client(self, attached: _Attached) -> None:
+        client = attached.client
+        with trio.move_on_after(self._config.stop_timeout) as patience, suppress(CellDied):
+            await self._process.ask(FrameType.STOP, client.number)
+        if patience.cancelled_caught:
+            log.warning("client_not_stopped cell=%s session=%s", self.id, client.session_id)
+            self._lingering = True
+            self._pool.lingers(client.session_id, self)
+            self.retire("a client did not stop")
+        attached.pumping.cancel(reason="the client was stopped")
+        self._forget(client.number)
+
+    async def ended(self) -> None:
+        """Wait until the process is gone."""
+        await self._process.ended.wait()
 
     async def kill(self, reason: str) -> None:
         """End the process at once; it is gone when this returns."""

@@ -56,6 +56,7 @@ class CellPool:
         self._supervisor = supervisor
         self._cells: dict[str, Cell] = {}
         self._sessions: dict[str, Client] = {}
+        self._lingering: dict[str, Cell] = {}  # by session, whose client did not stop when asked
         self._stored: dict[str, int] = {}  # by session, up to which record all are stored
         self._placing = trio.Lock()
         self._cell_number = 0
@@ -121,12 +122,16 @@ class CellPool:
         """End what may be left of a session's client; it is gone when this returns."""
         if (client := self._sessions.get(session_id)) is not None:
             await client.stop()
+        if (cell := self._lingering.get(session_id)) is not None:
+            await cell.ended()
+            self._lingering.pop(session_id, None)
 
     async def kill_all(self, reason: str) -> None:
-        """End all cells at once; they are gone when this returns."""
+        """End all clients at once, with their cells; they are gone when this returns."""
         async with trio.open_nursery() as nursery:
             for cell in self.cells:
-                nursery.start_soon(cell.kill, reason)
+                if cell.bound:
+                    nursery.start_soon(cell.kill, reason)
 
     def acknowledge(self, session_id: str, seq: int) -> None:
         """A session's records up to `seq` are stored; its journal may forget them. Never blocks."""
@@ -146,6 +151,10 @@ class CellPool:
     def forget(self, client: Client) -> None:
         if self._sessions.get(client.session_id) is client:
             del self._sessions[client.session_id]
+
+    def lingers(self, session_id: str, cell: Cell) -> None:
+        """A client of this session goes with its cell only."""
+        self._lingering[session_id] = cell
 
     def has_spares_beyond(self, cell: Cell) -> bool:
         """Whether there are spare cells enough without this one."""

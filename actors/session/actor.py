@@ -140,6 +140,7 @@ class SessionActor(Actor):
         self._addresses = Addresses()
         self._due_changed = trio.Event()
         self._held: deque[ContentWrite] = deque()  # receipts, while a message is in the air
+        self._releasing = trio.Lock()
 
     # --- life ----------------------------------------------------------------------------------------------
 
@@ -523,9 +524,10 @@ class SessionActor(Actor):
         """Store receipts, in order, that may be about a message whose id is being stored just now."""
         with trio.move_on_after(_SETTLING):
             await self._sending.settled()
-        while self._held:
-            await self._writer.cast(self._held[0])
-            self._held.popleft()
+        async with self._releasing:
+            while self._held:
+                await self._writer.cast(self._held[0])
+                self._held.popleft()
 
     async def _live(self, notice: ClientNotice) -> None:
         """What counts only while the client that said it lives: replayed, it says nothing about the link."""

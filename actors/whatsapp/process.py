@@ -113,6 +113,11 @@ class CellProcess:
 
     async def _reap(self) -> None:
         """Wait for the process, whose ends of everything are closed, and say why it ended."""
+        if self._process.poll() is None:
+            await self._until_dead()
+        self.reason = self._why(self._process.wait())
+
+    async def _until_dead(self) -> None:
         pidfd = os.pidfd_open(self.pid)
         try:
             with trio.move_on_after(1):
@@ -122,7 +127,6 @@ class CellProcess:
                 await trio.lowlevel.wait_readable(pidfd)
         finally:
             os.close(pidfd)
-        self.reason = self._why(self._process.wait())
 
     def _why(self, code: int) -> str:
         if self._cause is not None:

@@ -30,14 +30,14 @@ class Reprieve:
         self._timer: ctypes.c_void_p | None = None
 
     def until(self, moment: float | None) -> None:
-        """End at this moment of CLOCK_MONOTONIC, in place of any told before; None changes nothing."""
-        if moment is None:
-            return
+        """End at this moment of CLOCK_MONOTONIC, in place of any told before; None: at none."""
         if self._timer is None:
+            if moment is None:
+                return
             timer = ctypes.c_void_p()
             self._check(self._libc.timer_create(time.CLOCK_MONOTONIC, None, ctypes.byref(timer)))
             self._timer = timer
-        at = max(1, round(moment * _SECOND))  # 0 would disarm it
+        at = 0 if moment is None else max(1, round(moment * _SECOND))  # 0 disarms it
         setting = _Setting(_Time(0, 0), _Time(at // _SECOND, at % _SECOND))
         self._check(self._libc.timer_settime(self._timer, _ABSOLUTE, ctypes.byref(setting), None))
 

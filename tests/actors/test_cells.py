@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.cells import CellCrashed
+from actors.cluster.leash import Leash
+from actors.cluster.tenure import Tenure
 from actors.whatsapp.errors import CellDied, DeviceMissing, NotConnected, SessionBusy, StartRefused
 from actors.whatsapp.events import LoopEnded
 from runtime import State
@@ -181,6 +184,73 @@ async def test_a_cell_that_hangs_is_killed_after_the_ping_timeout(tmp_path: Path
         assert lost.reason == "no answer to a ping within 0.3 s"
         assert time.monotonic() - began < 3
         await until_gone(pid)
+
+
+async def test_a_cell_that_is_killed_when_it_is_dead_already_crashed(tmp_path: Path) -> None:
+    async with stand(tmp_path) as s:
+        session = await attached(s, "a")
+        cell = s.cell_of(session.notices[0].client)
+        os.kill(cell.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, cell.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - the loop shall not notice
+        await cell.kill("too late")
+        await session.until(lambda: session.lost)
+        with trio.fail_after(PATIENCE):
+            while (exit_ := s.cells.which_child("cell-1").last_exit) is None:
+                await trio.sleep(0.01)
+        assert isinstance(exit_.cause, CellCrashed)
+
+
+async def test_a_client_that_does_not_stop_is_gone_with_its_cell(tmp_path: Path) -> None:
+    async with stand(tmp_path, stop_timeout=0.2) as s:
+        session, other = await attached(s, "a"), await attached(s, "b")
+        client = session.notices[0].client
+        pid = s.pid_of(client)
+        os.kill(pid, signal.SIGSTOP)
+        with trio.move_on_after(0.05):
+            await s.pool.end("a")  # who gives up on it does not stop it from being stopped
+        assert not gone(pid)
+        await s.pool.end("a")
+        assert gone(pid)
+        assert session.lost == []
+        await other.until(lambda: other.lost)
+
+
+async def test_a_cell_with_a_client_ends_with_the_lease_and_one_without_waits_for_the_next(
+    tmp_path: Path,
+) -> None:
+    async with stand(tmp_path, sessions_per_cell=1, spare=1, ping_interval=0.05) as s:
+        leash = s.pool.leash = Leash(Tenure(time.monotonic(), 60))
+        session = await attached(s, "a")
+        bound = s.cell_of(session.notices[0].client)
+        with trio.fail_after(PATIENCE):
+            while len(s.pool.cells) < 2:
+                await trio.sleep(0.01)
+        (spare,) = [cell for cell in s.pool.cells if cell is not bound]
+        leash.tenure = Tenure(time.monotonic() - 60, 60)  # it is over
+        (lost,) = await session.until(lambda: session.lost)
+        assert lost.reason == "SIGALRM"
+        await s.pool.kill_all("the lease is over")
+        await trio.sleep(0.3)
+        assert not gone(spare.pid)
+        leash.tenure = Tenure(time.monotonic(), 60)
+        assert s.pid_of(await s.attach(session, JID)) == spare.pid
+
+
+async def test_a_cell_whose_clients_have_stopped_outlives_the_lease(tmp_path: Path) -> None:
+    async with stand(tmp_path, ping_interval=0.05, spare=1) as s:
+        leash = s.pool.leash = Leash(Tenure(time.monotonic(), 60))
+        session = await attached(s, "a")
+        client = session.notices[0].client
+        pid = s.pid_of(client)
+        with trio.fail_after(PATIENCE):
+            while len(s.pool.cells) < 2:
+                await trio.sleep(0.01)
+        await s.cells.terminate_child("cell-2")  # so that the other one is needed as a spare
+        leash.tenure = Tenure(time.monotonic() - 58.5, 60, drift=0, margin=0.5)  # for another second
+        await trio.sleep(0.2)
+        await client.stop()
+        await trio.sleep(1.5)
+        assert not gone(pid)
 
 
 async def test_a_cell_above_its_memory_limit_hands_its_sessions_over_and_ends(tmp_path: Path) -> None:

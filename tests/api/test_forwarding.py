@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import trio
 
+from actors.errors import SessionRestarting
 from actors.session import messages as ask
 from api.forwarded import FORWARDED, SIGNATURE, Forwarded, signature
 from storage.rows import now
@@ -385,3 +386,29 @@ async def test_a_node_without_a_lease_begins_no_session(nodes: tuple[Stage, Stag
     refused = await alfa.client.post("/api/sessions", json={"name": "Budi"})
     assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
     assert (await alfa.client.get(STATUS)).json()["code"] == "session_restarting"
+
+
+@pytest.mark.parametrize("late", ["failure", "answer"])
+async def test_who_had_the_session_says_nothing_of_a_key_any_more(
+    nodes: tuple[Stage, Stage], sql: psycopg.Connection, late: str
+) -> None:
+    """Its next owner may have sent under the same claim meanwhile."""
+    alfa, _ = nodes
+    script = alfa.scripts["ana"]
+    script.gate = gate = trio.Event()
+    if late == "failure":
+        script.answers[ask.Send] = SessionRestarting(session_id="ana", retry_after=1)
+    answers: list[httpx.Response] = []
+
+    async def send() -> None:
+        answers.append(await alfa.client.post(SEND, json=TEXT, headers={"Idempotency-Key": "k"}))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        with trio.fail_after(PATIENCE):
+            while asked(alfa, ask.Send) == 0:
+                await trio.sleep(0.01)
+        sql.execute("UPDATE sessions SET epoch = epoch + 1")
+        gate.set()
+    assert [answer.status_code for answer in answers] == [503 if late == "failure" else 200]
+    assert sql.execute("SELECT key, answer FROM claims").fetchall() == [("k", None)]

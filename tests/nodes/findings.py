@@ -17,6 +17,9 @@ __all__ = ["Findings"]
 LATE = 2.0
 """Seconds around a trouble within which what is lost is lost by it."""
 
+LONGEST = 10
+"""Absences that are told of one by one."""
+
 
 @frozen(kw_only=True)
 class Findings:
@@ -97,6 +100,10 @@ class Findings:
             *(f"    lost in silence: {what}" for what in self._silent_by_time()),
             "  seconds away:",
             *(f"    {name}: {_summary(seconds)}" for name, seconds in sorted(self._away().items())),
+            *(
+                f"    {gap.seconds:.1f} s from {_clock(gap.lost)}: {gap.phone}, lost by {gap.host}"
+                for gap in sorted(self.gaps, key=lambda gap: -gap.seconds)[:LONGEST]
+            ),
             f"  in the end: {self.balance}",
         ]
         return "\n".join(lines)
