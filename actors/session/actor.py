@@ -13,7 +13,6 @@
 
 import logging
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -40,7 +39,7 @@ from actors.outgoing.compose import Composer
 from actors.session import messages as ask
 from actors.session import state
 from actors.session.addresses import Addresses
-from actors.session.arrival import ContentWrite, Known
+from actors.session.arrival import Known
 from actors.session.calls import turn_down
 from actors.session.content import Content
 from actors.session.downloads import Downloads
@@ -61,6 +60,7 @@ from actors.session.lost import LostMessages
 from actors.session.outcomes import session_error
 from actors.session.pairing import Pairing
 from actors.session.reading import read_content
+from actors.session.receipts import Receipts
 from actors.session.recipients import Recipients
 from actors.session.sending import Sending
 from actors.session.settings import HistoryDepth, SessionConfig, settings_of
@@ -101,7 +101,7 @@ class _Handled:
 
 _LEFTOVERS = 100  # records of another node's journal that are stored at once
 _LAST_WRITES = 3.0  # seconds to store what a client that leaves had received; its journal keeps the rest
-_SETTLING = 2.0  # seconds that a receipt waits for messages in the air
+_SETTLING = 2.0  # seconds that a session which leaves waits for messages in the air
 
 
 class SessionActor(Actor):
@@ -139,8 +139,6 @@ class SessionActor(Actor):
         self._liveness = Liveness(config.liveness_window, config.probe_timeout)
         self._addresses = Addresses()
         self._due_changed = trio.Event()
-        self._held: deque[ContentWrite] = deque()  # receipts, while a message is in the air
-        self._releasing = trio.Lock()
 
     # --- life ----------------------------------------------------------------------------------------------
 
@@ -170,6 +168,7 @@ class SessionActor(Actor):
             stats=self._counts,
             timeout=self._config.send_timeout,
         )
+        self._receipts = Receipts(self._sending.settled, self._writer)
         self._earlier = EarlierMessages(self.session_id, self._reads, self._writer, self._settled)
         self._lost = LostMessages(self.session_id, self._reads, self._writer)
         self._histories = Histories(
@@ -486,7 +485,7 @@ class SessionActor(Actor):
                     event = await self._addresses.completed(event, client)
                 await self._take(event, 0)
             last = rows[-1]
-            await self._release()
+            await self._receipts.release()
             await self._writer.call(
                 ForgetLeftovers(session_id=self.session_id, epoch=last.epoch, seq=last.seq), timeout=math.inf
             )
@@ -507,10 +506,10 @@ class SessionActor(Actor):
         self._counts.received += sum(
             isinstance(each, StoreMessage) and not each.message.from_me for each in writes
         )
-        if isinstance(event, wa.ReceiptArrived) and (self._held or self._sending.in_the_air):
-            if not self._held:
-                self.nursery.start_soon(self._release)
-            self._held.extend(writes)
+        if isinstance(event, wa.ReceiptArrived) and (self._receipts or self._sending.in_the_air):
+            if not self._receipts:
+                self.nursery.start_soon(self._receipts.release)
+            self._receipts.hold(writes)
         else:
             for write in writes:
                 await self._writer.cast(write)
@@ -519,15 +518,6 @@ class SessionActor(Actor):
         stored = isinstance(writes[-1], StoreMessage)
         if stored and self._downloads is not None and isinstance(event, wa.MessageArrived):
             self._downloads.offer(event)
-
-    async def _release(self) -> None:
-        """Store receipts, in order, that may be about a message whose id is being stored just now."""
-        with trio.move_on_after(_SETTLING):
-            await self._sending.settled()
-        async with self._releasing:
-            while self._held:
-                await self._writer.cast(self._held[0])
-                self._held.popleft()
 
     async def _live(self, notice: ClientNotice) -> None:
         """What counts only while the client that said it lives: replayed, it says nothing about the link."""
@@ -609,7 +599,7 @@ class SessionActor(Actor):
         with trio.move_on_after(_LAST_WRITES):
             await self.ref.cast(_Handled(handled))
             await handled.wait()
-            await self._release()
+            await self._receipts.release()
             await self._writer.call(Append(self.session_id), timeout=math.inf)
 
     # --- time ----------------------------------------------------------------------------------------------
