@@ -506,16 +506,15 @@ class SessionActor(Actor):
         self._counts.received += sum(
             isinstance(each, StoreMessage) and not each.message.from_me for each in writes
         )
-        if isinstance(event, wa.ReceiptArrived) and (self._receipts or self._sending.in_the_air):
+        stored = isinstance(writes[-1], StoreMessage)
+        if self._receipts or (isinstance(event, wa.ReceiptArrived) and self._sending.in_the_air):
             if not self._receipts:
                 self.nursery.start_soon(self._receipts.release)
-            self._receipts.hold(writes)
-        else:
-            for write in writes:
-                await self._writer.cast(write)
+            writes = self._receipts.hold(writes)
+        for write in writes:
+            await self._writer.cast(write)
         if isinstance(event, wa.OldCounter):
             self._lost.heard()
-        stored = isinstance(writes[-1], StoreMessage)
         if stored and self._downloads is not None and isinstance(event, wa.MessageArrived):
             self._downloads.offer(event)
 
