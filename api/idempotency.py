@@ -6,8 +6,8 @@ answer is found in the message. A claim under which no message was stored sent n
 
 What fails without an effect gives its claim back: the same key tries again.
 
-Where there are many nodes, a session's owner answers for its keys. What it says of them counts only while it
-is that: a late word of the owner before would take a claim away under which the present one has sent.
+Where there are many nodes, a session's owner answers for its keys. Of failures it may tell only while it is
+that: a late word of the owner before would take a claim away under which the present one has sent.
 """
 
 import base64
@@ -33,7 +33,7 @@ from storage.fencing import LEASE_MOVED
 from storage.ids import new_id
 from storage.reads import Reads
 from storage.rows import Claim, Json, Message, MessageStatus, now
-from storage.writes import Delete, Insert, Update
+from storage.writes import Delete, GiveBack, Insert, StoreAnswer
 
 log = logging.getLogger("api.idempotency")
 
@@ -60,6 +60,7 @@ class Idempotency:
     """The claims of this gateway."""
 
     reads: Reads
+    writer: Ref
     _running: set[str] = field(factory=set, init=False)
 
     async def once(
@@ -67,9 +68,9 @@ class Idempotency:
     ) -> Response:
         """What `execute` answers, or has answered to this owner's key before.
 
-        Claims are written by `writer`, which may refuse them once another node answers for them. It goes on
-        when the client goes away, so that the answer is there when it comes back. Without `derive` nothing
-        tells what became of a request that a life before this one left unanswered: AnswerLost.
+        It goes on when the client goes away, so that the answer is there when it comes back. Without `derive`
+        nothing tells what became of a request that a life before this one left unanswered: AnswerLost. With
+        it another node may take over the claim; `writer` takes nothing more from this one then.
         Raises KeyReused, KeyInProgress and what `execute` raises.
         """
         claim, fresh = await self._claim(owner, key, digest, writer)
@@ -128,17 +129,17 @@ class Idempotency:
                 await _keep(claim, _stored(problem.status, CONTENT_TYPE, document), writer)
             elif message is None or message.status is MessageStatus.FAILED:
                 with suppress(WriteRefused):  # it is not ours to give back any more
-                    await writer.call(Delete(Claim, claim.id))
+                    await writer.call(GiveBack(claim.id))
             raise
         body: bytes = await response.get_data(as_text=False)
-        await _keep(claim, _stored(response.status_code, response.content_type or "", body), writer)
+        await _keep(claim, _stored(response.status_code, response.content_type or "", body), self.writer)
         return response
 
 
 async def _keep(claim: Claim, answer: Json, writer: Ref) -> None:
     """Store an answer. Where that fails it is one all the same: who asks again hears what became of it."""
     try:
-        await writer.call(Update(Claim, claim.id, {"answer": answer}), timeout=_PATIENCE)
+        await writer.call(StoreAnswer(claim.id, answer), timeout=_PATIENCE)
     except (CallTimeout, WriteRefused) as error:
         if isinstance(error, WriteRefused) and error.reason != LEASE_MOVED:
             raise

@@ -22,7 +22,6 @@ from api.idempotency import Derive, digest_of_request, given_key
 from api.multipart import body_or_form_as
 from api.refusals import NotPossible
 from api.services import services
-from runtime import Ref
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -162,7 +161,10 @@ def operation(
             if (forwarded := await _done_elsewhere(where, parts)) is not None:
                 return forwarded
             key = given_key() if declared.once_only else None
-            writer = services().writer if key is None else _writer(where, parts)
+            about = _one_session(parts)
+            writer = services().writer
+            if key is not None and derive is not None and about is not None:
+                writer = services().sessions.writer_for(about)
             digest = b"" if key is None else await digest_of_request()
             if query is not None:
                 parts["query"] = query_as(query)
@@ -174,7 +176,7 @@ def operation(
 
             if key is None:
                 return await execute()
-            owner = _one_session(parts) or caller().id
+            owner = about or caller().id
             return await services().idempotency.once(owner, key, digest, execute, derive, writer=writer)
 
         for path in declared.rules:
@@ -228,12 +230,6 @@ async def _done_elsewhere(where: Where, parts: dict[str, Any]) -> Response | Non
             return await services().forwarding.to_holder(where.value)
         case Where.ANY:
             return None
-
-
-def _writer(where: Where, parts: dict[str, Any]) -> Ref:
-    """For what is to count only while this node is the one that does it. Raises SessionRestarting."""
-    session_id = _one_session(parts) if where is Where.SESSION else None
-    return services().writer if session_id is None else services().sessions.writer_for(session_id)
 
 
 def _one_session(parts: dict[str, Any]) -> str | None:

@@ -82,7 +82,7 @@ class Services:
         default=Factory(lambda self: AddressBook(self.sessions, self.writer, self.reads), takes_self=True),
     )
     idempotency: Idempotency = field(
-        init=False, default=Factory(lambda self: Idempotency(self.reads), takes_self=True)
+        init=False, default=Factory(lambda self: Idempotency(self.reads, self.writer), takes_self=True)
     )
     lookout: Lookout = field(
         init=False, default=Factory(lambda self: Lookout(self.root, self.cells), takes_self=True)

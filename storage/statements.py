@@ -178,6 +178,19 @@ DELETE_CHAT = _DELETE.format(
 )
 DELETE_MESSAGE = _DELETE.format(which="session_id = %s AND id = %s AND status <> 'sending'")
 
+STORE_ANSWERS = """
+    UPDATE claims SET answer = r.answer
+    FROM json_to_recordset(%s::json) AS r (id text, number int, answer jsonb)
+    WHERE claims.id = r.id AND claims.answer IS NULL
+    RETURNING r.number
+"""
+
+GIVE_BACK = """
+    DELETE FROM claims WHERE id = %(id)s AND NOT EXISTS (
+        SELECT FROM messages WHERE claim_id = %(id)s AND status <> 'failed'
+    )
+"""
+
 FORGET_LEFTOVERS = "DELETE FROM leftovers WHERE session_id = %s AND (epoch, seq) <= (%s, %s)"
 
 STORE_HEARD = """

@@ -35,9 +35,11 @@ from storage.statements import (
     DELETE_MESSAGE,
     EVENTS,
     FORGET_LEFTOVERS,
+    GIVE_BACK,
     HOLD,
     LOCK,
     STORE_ADDRESSES,
+    STORE_ANSWERS,
     STORE_BATCHES,
     STORE_DELIVERIES,
     STORE_HEARD,
@@ -53,10 +55,12 @@ from storage.writes import (
     DeleteChat,
     DeleteMessage,
     ForgetLeftovers,
+    GiveBack,
     Insert,
     NewEvent,
     Row,
     StoreAddresses,
+    StoreAnswer,
     StoreBatch,
     StoreDelivery,
     StoreHeard,
@@ -122,7 +126,7 @@ def _sections(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
     """Cut before and after each Insert, Delete, …: they do not commute with their neighbours."""
     start = 0
     for index, write in enumerate(writes):
-        if isinstance(write, Insert | Delete | DeleteChat | DeleteMessage):
+        if isinstance(write, Insert | Delete | DeleteChat | DeleteMessage | GiveBack):
             if start < index:
                 yield writes[start:index]
             yield writes[index : index + 1]
@@ -151,6 +155,10 @@ class _Section:
                 await self._delete_messages(DELETE_CHAT, session_id, list(jids))
             case [DeleteMessage(session_id=session_id, id=message_id)]:
                 await self._delete_messages(DELETE_MESSAGE, session_id, message_id)
+            case [GiveBack(claim_id=claim_id)]:
+                cursor = await self._connection.execute(GIVE_BACK, {"id": claim_id})
+                if cursor.rowcount:
+                    self._applied.add(0)
             case _:
                 await self._store_batches()
                 await self._store_messages()
@@ -162,6 +170,7 @@ class _Section:
                 await self._store_addresses()
                 await self._store_heard()
                 await self._tell_lost()
+                await self._store_answers()
                 await self._forget_leftovers()
                 self._applied |= {number for number, write in self._numbered(Append)}
         events = await self._append_events()
@@ -339,6 +348,15 @@ class _Section:
         if rows:
             cursor = await self._connection.execute(TELL_LOST, (_document(rows),))
             self._applied |= {number for number, lost in await cursor.fetchall() if lost}
+
+    async def _store_answers(self) -> None:
+        rows = [
+            {"id": write.claim_id, "number": number, "answer": write.answer}
+            for number, write in self._numbered(StoreAnswer)
+        ]
+        if rows:
+            cursor = await self._connection.execute(STORE_ANSWERS, (_document(rows),))
+            self._applied |= {number for (number,) in await cursor.fetchall()}
 
     async def _forget_leftovers(self) -> None:
         for number, write in self._numbered(ForgetLeftovers):

@@ -251,6 +251,21 @@ class DeleteMessage:
     id: str
 
 
+@frozen
+class StoreAnswer:
+    """The answer to what was asked under a claim. Not applied where it has one, or is gone."""
+
+    claim_id: str
+    answer: Json = field(repr=False)
+
+
+@frozen
+class GiveBack:
+    """Forget a claim under which nothing was done: no message is stored under it, but for one that failed."""
+
+    claim_id: str
+
+
 @frozen(kw_only=True)
 class ForgetLeftovers:
     """All that was handed in of a session is stored, up to this."""
@@ -298,6 +313,8 @@ Write: TypeAlias = (
     | StoreAddresses
     | DeleteChat
     | DeleteMessage
+    | StoreAnswer
+    | GiveBack
     | ForgetLeftovers
     | StoreHeard
     | TellLost
