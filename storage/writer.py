@@ -29,6 +29,9 @@ _logger = logging.getLogger("storage")
 COMMIT_TIMEOUT = 60
 """Seconds for a batch; a database that takes longer counts as away."""
 
+_ANSWERS = {"duplicate": logging.INFO, LEASE_MOVED: logging.WARNING}
+"""Refusals that are answers, and how they are logged: two wanted the same, or a node had lost its lease."""
+
 Publish = Callable[[Committed], Awaitable[None]]
 
 
@@ -46,7 +49,7 @@ class WriterStats:
     )
     """Of each commit, from its batch to the database's word; failed tries and their waits included."""
     refused: int = 0
-    """Writes that the database will never take."""
+    """Writes that the database will never take, through a fault of ours."""
     waiting: int = 0
     """Writes taken in and not committed yet."""
     failures: int = 0
@@ -163,9 +166,10 @@ class Writer(Actor):
             await self._settle(waiting[middle:])
 
     def _refuse(self, waiting: Waiting, refused: WriteRefused) -> None:
-        self._stats.refused += 1
+        level = _ANSWERS.get(refused.reason, logging.ERROR)
+        self._stats.refused += level == logging.ERROR
         _logger.log(
-            logging.WARNING if refused.reason == LEASE_MOVED else logging.ERROR,
+            level,
             "write_refused write=%s session=%s reason=%s",
             type(waiting.write).__name__,
             session_of(waiting.write),

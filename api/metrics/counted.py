@@ -68,7 +68,11 @@ def runtime(letters: DeadLetters, calls: dict[str, Histogram], loop: LoopLag) ->
 def storage(stats: WriterStats) -> Iterator[Metric]:
     yield counter("storage_commits_total", "Transactions committed.", stats.commits)
     yield counter("storage_writes_total", "Writes committed.", stats.writes)
-    yield counter("storage_refused_total", "Writes that the database will never take.", stats.refused)
+    yield counter(
+        "storage_refused_total",
+        "Writes that the database will never take, through a fault of ours.",
+        stats.refused,
+    )
     yield counter("storage_failed_tries_total", "Tries to commit that the database failed.", stats.failed)
     yield gauge(
         "storage_failures_in_a_row", "Such tries since the last commit; 0: it is well.", stats.failures

@@ -526,6 +526,7 @@ POISON = {
 async def test_a_poisonous_write_is_refused_alone(
     gateway: Gateway, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     poison, reason, field = POISON[name]
     await gateway.session()
     refused: list[WriteRefused] = []
@@ -545,7 +546,7 @@ async def test_a_poisonous_write_is_refused_alone(
             await gateway.writer.cast(write)
         await gateway.writer.call(Append("s1"))
     assert [event.seq for event in gateway.events] == list(range(1, 11))
-    assert (refused[0].reason, gateway.stats.refused) == (reason, 1)
+    assert (refused[0].reason, gateway.stats.refused) == (reason, int(reason != "duplicate"))
     if field:
         assert refused[0].field == field
     assert refused[0].field or refused[0].constraint or reason == "invalid_value"
