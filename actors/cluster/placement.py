@@ -57,12 +57,10 @@ def plan(me: str, members: Sequence[Member], free: int) -> Plan:
     """What the node `me` is to do, where `free` sessions belong to nobody.
 
     Every node plans for itself, from the same table. Free sessions go first; while there are any nothing else
-    moves. A node that is drained gives all away, by `spread`; with nobody there to take them it keeps them.
+    moves. One that is drained plans nothing: it gives all away, by `spread`.
     """
     mine = next((member for member in members if member.id == me), None)
-    if mine is None:
-        return Plan()
-    if mine.draining:
+    if mine is None or mine.draining:
         return Plan()
     shares = _shares(members, sum(member.sessions for member in members) + free)
     share = shares.get(me, 0)
