@@ -33,7 +33,7 @@ from storage.fencing import LEASE_MOVED
 from storage.ids import new_id
 from storage.reads import Reads
 from storage.rows import Claim, Json, Message, MessageStatus, now
-from storage.writes import Delete, GiveBack, Insert, StoreAnswer
+from storage.writes import Delete, GiveBack, Insert, StoreAnswer, Update
 
 log = logging.getLogger("api.idempotency")
 
@@ -85,6 +85,7 @@ class Idempotency:
             if not fresh:
                 if derive is None:
                     raise AnswerLost
+                await _take_over(claim, writer)
                 message = await self.reads.message_of_claim(claim.id)
                 if message is not None:
                     response = await self._execute(claim, partial(derive, message), writer)
@@ -128,12 +129,25 @@ class Idempotency:
                 document = problem.document(instance=request.path, request_id=trace().request_id)
                 await _keep(claim, _stored(problem.status, CONTENT_TYPE, document), writer)
             elif message is None or message.status is MessageStatus.FAILED:
-                with suppress(WriteRefused):  # it is not ours to give back any more
+                with suppress(WriteRefused, CallTimeout):  # not ours to give back any more, or done later
                     await writer.call(GiveBack(claim.id))
             raise
         body: bytes = await response.get_data(as_text=False)
         await _keep(claim, _stored(response.status_code, response.content_type or "", body), self.writer)
         return response
+
+
+async def _take_over(claim: Claim, writer: Ref) -> None:
+    """See that a claim of before is there once all that was on its way to the database has come there.
+
+    It may have been given back, or a message stored under it. Raises KeyInProgress where it is gone.
+    """
+    try:
+        written = await writer.call(Update(Claim, claim.id, {"request": claim.request}))
+    except CallTimeout:
+        raise DatabaseUnavailable("no claim can be taken over") from None
+    if not written.applied:
+        raise KeyInProgress
 
 
 async def _keep(claim: Claim, answer: Json, writer: Ref) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 import trio
 
@@ -229,6 +230,34 @@ async def test_after_a_crash_before_anything_was_stored_the_request_is_carried_o
         answer = await client.post(PATH, json=TEXT, headers=KEY)
     assert answer.status_code == 200
     assert sends(stage) == 1
+
+
+async def test_a_key_that_is_being_given_back_is_not_taken_over(stage: Stage, database: str) -> None:
+    async with await stage.session("ana") as client:
+        script = stage.scripts["ana"]
+        script.gate = gate = trio.Event()
+        script.answers[Send] = errors.SessionRestarting(session_id="ana", retry_after=1)
+        answers: list[int] = []
+
+        async def post() -> None:
+            answers.append((await client.post(PATH, json=TEXT, headers=KEY)).status_code)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(post)
+            await until(lambda: sends(stage) == 1)
+            with psycopg.connect(database) as other:
+                other.execute("LOCK TABLE claims IN EXCLUSIVE MODE")  # reading goes on
+                gate.set()
+                await until(lambda: answers == [503])  # and nobody waits for the database's word
+                del script.answers[Send]
+                nursery.start_soon(post)
+                await trio.sleep(0.2)
+                assert sends(stage) == 1
+        assert answers == [503, 409]
+        first = await client.post(PATH, json=TEXT, headers=KEY)
+        again = await client.post(PATH, json=TEXT, headers=KEY)
+    assert (first.status_code, again.content) == (200, first.content)
+    assert sends(stage) == 2
 
 
 async def test_a_key_may_be_used_anew_after_a_day(stage: Stage) -> None:
