@@ -90,7 +90,7 @@ class Sessions:
     async def take(self, session_id: str, epoch: int) -> None:
         """Start the actor of a session that has come to this node; its writes count for this epoch alone.
 
-        If it cannot start it is not among `epochs`.
+        If it cannot start, or is ending yet, it is not among `epochs`.
         """
         if self.epochs.get(session_id) == epoch:
             return
@@ -108,11 +108,11 @@ class Sessions:
                 await self.supervisor.ref(session_id).call(Leave(), timeout=_LEAVING)
             except (SupervisionError, SessionError, StorageError) as error:
                 log.warning("session_left_late session=%s error=%s", session_id, type(error).__name__)
+        self.epochs.pop(session_id, None)  # first: the actor's end goes on if this is cancelled
         with suppress(ChildNotFound, NotRunning):
             await self.supervisor.terminate_child(session_id)
         if moving and self.end is not None:
             await self.end(session_id)
-        self.epochs.pop(session_id, None)
 
     def writer_for(self, session_id: str) -> Ref:
         """For writes that count only while the session is this node's. Raises SessionRestarting."""
@@ -170,6 +170,7 @@ class Sessions:
         Raises SessionNotFound, DatabaseUnavailable.
         """
         row = await self.reads.session(session_id)
+        self.epochs.pop(session_id, None)
         try:
             await self.supervisor.terminate_child(session_id)
         except ChildNotFound:
@@ -178,7 +179,6 @@ class Sessions:
         # Before the row, which names the device: whoever is refused can try again.
         await self.config.devices.forget(session_id, None if row is None else row.jid)
         await self.writer.call(Delete(Session, session_id))
-        self.epochs.pop(session_id, None)
         self.stats.forget(session_id)
         shutil.rmtree(self.config.journal(session_id), ignore_errors=True)
 
@@ -212,8 +212,8 @@ class Sessions:
     async def _start(self, session_id: str, **more: Any) -> bool:
         try:
             await self.supervisor.start_child(session_id, session_id, **more)
-        except AlreadyStarted:  # made here, and found in the table, at the same time
-            return True
+        except AlreadyStarted:  # made here, and found in the table, at the same time; or not ended yet
+            return False
         except StartFailed as error:
             log.error("session_not_started session=%s error=%s", session_id, type(error.__cause__).__name__)  # noqa: TRY400
             return False

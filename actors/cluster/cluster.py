@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from actors.cluster.placement import Member, plan, spread
 from actors.cluster.reconciliation import reconcile
 from actors.cluster.tenure import Tenure
 from actors.directory import Sessions
+from actors.errors import SessionError
 from actors.session.messages import TakeLeftovers
+from runtime import MailboxFull
 from storage.errors import StorageError
 from storage.nodes import WAKE, Holding, Load, Node, Nodes, Owner
 from storage.notices import listen
@@ -35,6 +38,8 @@ DUTIES = ("webhooks", "sinks", "retention")
 """What one node at a time does for all."""
 _PACE = 1.0
 """Seconds between two steps of taking or giving, a little more or less."""
+_TELLING = 1.0
+"""Seconds to tell a session of what was handed in for it."""
 _AT_ONCE = 8
 """Sessions on their way to other nodes at once."""
 
@@ -229,7 +234,7 @@ class Cluster:
             if self._id is not None and self.leash.may_start():
                 try:
                     pause = await self._look(self._id)
-                except StorageError as error:
+                except (StorageError, OSError) as error:
                     log.warning("not_looked node=%s error=%s", self._id, error)
             elif self._draining and not self.sessions.epochs:
                 self.drained.set()
@@ -285,7 +290,9 @@ class Cluster:
         """Hand in what sessions left here that are elsewhere now; have ours take what others handed in."""
         await hand_in(self.nodes, self.sessions.config.journals, self.sessions.epochs)
         for session_id in holding.leftovers & self.sessions.epochs.keys():
-            await self.sessions.ref(session_id).cast(TakeLeftovers())
+            # One that is ending, or has too much to do, is told by a later look.
+            with suppress(SessionError, MailboxFull), trio.move_on_after(_TELLING):
+                await self.sessions.ref(session_id).cast(TakeLeftovers())
 
     async def _reconcile_duties(self, me: str, holding: Holding) -> None:
         held = dict(holding.duties)

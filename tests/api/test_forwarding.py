@@ -16,7 +16,7 @@ from actors.errors import SessionRestarting
 from actors.session import messages as ask
 from api.forwarded import FORWARDED, SIGNATURE, Forwarded, signature
 from storage.rows import now
-from tests.api.stage import PATIENCE, Stage, running_api
+from tests.api.stage import PATIENCE, Stage, running_api, status_of
 
 TEXT = {"phone": "628110000002", "message": "halo"}
 STATUS = "/api/sessions/ana/status"
@@ -413,3 +413,16 @@ async def test_who_had_the_session_gives_no_key_back_any_more(
     assert [answer.status_code for answer in answers] == [503 if late == "failure" else 200]
     found = sql.execute("SELECT key, (answer->'status')::int FROM claims").fetchall()
     assert found == [("k", None if late == "failure" else 200)]
+
+
+async def test_a_session_that_is_let_go_of_in_haste_can_be_taken_again(nodes: tuple[Stage, Stage]) -> None:
+    sessions = nodes[0].services.sessions
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await sessions.let_go("ana")  # it ends although nobody waits for that
+    assert sessions.epochs == {}
+    with trio.fail_after(PATIENCE):
+        while "ana" not in sessions.epochs:
+            await sessions.take("ana", 1)
+            await trio.lowlevel.checkpoint()
+    assert await sessions.ref("ana").call(ask.GetStatus()) == status_of("ana")
