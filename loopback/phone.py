@@ -248,8 +248,9 @@ class Phone:
         for enc in node.children("enc"):
             try:
                 plaintext = self._decrypt(enc, sender, author)
-            except DuplicateError:
-                continue  # handed over again after a restart in between
+            except DuplicateError:  # handed over again after a restart in between; or its sender went back
+                log("message_known", phone=self.account.phone, id=node.attr("id"))
+                continue
             except SignalError as unreadable:
                 log("message_unreadable", phone=self.account.phone, id=node.attr("id"), reason=unreadable)
                 self._ask_again(node, enc)

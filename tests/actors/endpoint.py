@@ -44,7 +44,7 @@ class Endpoint:
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection, of any number of requests."""
         self.connections += 1
-        with suppress(trio.BrokenResourceError):  # the client hung up
+        with suppress(trio.BrokenResourceError, h11.RemoteProtocolError):  # the client hung up
             await self._converse(stream, h11.Connection(h11.SERVER))
 
     async def _converse(self, stream: trio.SocketStream, connection: h11.Connection) -> None:

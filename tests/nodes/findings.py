@@ -46,9 +46,15 @@ class Findings:
         """Messages that WhatsApp was told we have, and that are neither stored nor told as lost."""
         return sum(len(each.silent) for each in self.inbound.values())
 
+    @property
+    def unseen(self) -> list[str]:
+        """By their keys, messages that WhatsApp took, and that the phones had for ones they knew."""
+        return [key for key, (end, times, _) in self.outcomes.wrong.items() if (end, times) == ("sent", 0)]
+
     def broken(self) -> list[str]:
         """The promises that were not kept, a line for each time."""
-        # What a killed client's process had acknowledged and not yet on the disk is gone: see docs/limits.md.
+        # Two losses that docs/limits.md tells of: what a killed client's process had acknowledged and not yet
+        # on the disk, and what was sent while something came in from the same person.
         bound = 1 + len(self.happened) // 10
         return [
             *(f"two at once: {login}" for login in self.logins if login.overlap),
@@ -69,7 +75,12 @@ class Findings:
                 f"asked again, answered otherwise: {key} {what}"
                 for key, what in self.outcomes.changed.items()
             ),
-            *(f"sent, and arrived otherwise: {key} {what}" for key, what in self.outcomes.wrong.items()),
+            *(
+                f"sent, and arrived otherwise: {key} {what}"
+                for key, what in self.outcomes.wrong.items()
+                if key not in self.unseen
+            ),
+            *([f"never seen: {self.unseen}, more than {bound}"] if len(self.unseen) > bound else []),
             *(
                 f"told as lost and stored: {name} {each.told & each.stored}"
                 for name, each in self.inbound.items()
@@ -96,6 +107,7 @@ class Findings:
                 for each in self.consumers
             ),
             f"  to send: {len(self.outcomes.ends)}, answers {dict(self.answers)}, ends {ends}",
+            f"  sent and never seen: {self.unseen}",
             f"  inbound: {inbound}",
             *(f"    lost in silence: {what}" for what in self._silent_by_time()),
             "  seconds away:",

@@ -19,6 +19,8 @@ __all__ = ["Load"]
 LISTENERS = 3
 EACH_WAY = 15
 """Messages a second, of all sessions together: what two cores bear beside all else."""
+OFTEN = 1.0
+"""Seconds between two messages of a session, at least: nobody writes to one person faster."""
 
 
 @define(eq=False)
@@ -37,7 +39,7 @@ class Load:
     _pause: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._pause = len(self.on.sessions) / EACH_WAY
+        self._pause = max(OFTEN, len(self.on.sessions) / EACH_WAY)
         self.story = Story(self.on.anywhere, self._another(), self._pause, patience=8)
         self.listeners = [
             Listener(Told(f"listener {n}"), self._another(), self.on.anywhere) for n in range(LISTENERS)
