@@ -5,12 +5,12 @@ from typing import Self
 
 import attrs
 import httpcore
-import httpx
 import trio
 from attrs import define, field, frozen
 
 from actors.egress import Egress, UrlForbidden
 from actors.outward import FAILURES, Guarded, target, words
+from actors.trust import trusted
 
 ANSWER_KEPT = 1024
 """Bytes of an answer that are shown to people."""
@@ -52,7 +52,7 @@ class Sender:
         self._limiter = trio.CapacityLimiter(self.connections)
         self._pool = await self._stack.enter_async_context(
             httpcore.AsyncConnectionPool(
-                ssl_context=httpx.create_ssl_context(),
+                ssl_context=trusted(),
                 max_connections=self.connections,
                 keepalive_expiry=5.0,
                 network_backend=Guarded(self.egress),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-"""How the tests are run: a process for each core, the tests of a file in one."""
+"""How the tests are run: in as many processes as tests/conftest.py says, those of a file in one."""
 ENVIRONMENT = (
     "Environment: DATABASE_URL, TERZETTO_ADMIN_KEY, TERZETTO_ADMIN_PASSWORD, TERZETTO_KEYS_DSN,"
     " TERZETTO_LOG=json, TERZETTO_LOG_LEVEL."

@@ -4,7 +4,6 @@ It goes once and whole, streamed both ways, and is never tried again: the client
 could not be handed over has done nothing (503); what was, and broke off, may have had its effect (504).
 """
 
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from werkzeug.exceptions import RequestTimeout
 from actors.cluster.cluster import Cluster
 from actors.directory import RETRY_AFTER
 from actors.errors import SessionNotFound, SessionRestarting
+from actors.trust import trusted
 from api.forwarded import FORWARDED, PATIENCE, SIGNATURE, Forwarded, signature, target_of, verified
 from api.refusals import NodeSilent, NotReady
 from api.trace import trace
@@ -75,9 +75,8 @@ class Forwarding:
         limits = httpx.Limits(
             max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=_IDLE
         )
-        # What certificates are good is the machine's to say; proxies lead nowhere here.
-        trusted: ssl.SSLContext = httpx.create_ssl_context()
-        async with httpx.AsyncHTTPTransport(verify=trusted, limits=limits, trust_env=False) as transport:
+        # Proxies lead nowhere here.
+        async with httpx.AsyncHTTPTransport(verify=trusted(), limits=limits, trust_env=False) as transport:
             self._transport = transport
             try:
                 yield

@@ -5,13 +5,11 @@ length and its time are bounded, also those of what it unpacks to; what it calls
 """
 
 import math
-import ssl
 import zlib
 from collections.abc import Callable
 from urllib.parse import urljoin
 
 import httpcore
-import httpx
 import trio
 from attrs import define, field, frozen
 
@@ -19,6 +17,7 @@ from actors.egress import Egress, UrlForbidden
 from actors.media.errors import MediaError, MediaFetchFailed, MediaTooLarge
 from actors.media.stats import MediaStats
 from actors.outward import FAILURES, Guarded, target, words
+from actors.trust import trusted
 
 REDIRECTS = 5
 """That are followed."""
@@ -57,7 +56,6 @@ class Fetcher:
     """From the first request to the last byte, redirects included."""
     stats: MediaStats = field(factory=MediaStats)
     _limiter: trio.CapacityLimiter = field(init=False)
-    _ssl: ssl.SSLContext = field(init=False, factory=httpx.create_ssl_context)
 
     def __attrs_post_init__(self) -> None:
         self._limiter = trio.CapacityLimiter(self.connections)
@@ -107,7 +105,7 @@ class Fetcher:
         # A pool for each: it is spoilt by cancelling a request that waits in it (encode/httpcore#1093).
         async with (
             httpcore.AsyncConnectionPool(
-                ssl_context=self._ssl, max_connections=1, network_backend=Guarded(self.egress)
+                ssl_context=trusted(), max_connections=1, network_backend=Guarded(self.egress)
             ) as pool,
             pool.stream("GET", target(url), headers=_HEADERS, extensions={"timeout": timeouts}) as answer,
         ):

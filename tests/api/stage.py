@@ -314,6 +314,7 @@ async def running_api(
                     headers={"x-api-key": ADMIN_KEY},
                     timeout=PATIENCE,
                     trust_env=False,
+                    verify=False,
                 ) as client:
                     yield Stage((host, port), client, services, scripts)
                 serving_nursery.cancel_scope.cancel()
