@@ -9,7 +9,7 @@ from typing import Final
 from .binding import Callbacks, Library, log_entry
 from .control import Argument, Start
 from .journal import Journal
-from .kinds import JOURNAL_FULL, LOOP_ENDED, OLD_COUNTER, PAIRING_STATUS, QR_CODE
+from .kinds import CAUGHT_UP, DISCONNECTED, JOURNAL_FULL, LOOP_ENDED, OLD_COUNTER, PAIRING_STATUS, QR_CODE
 from .mapgate import MapGate
 
 __all__ = ["STORE_FAILED", "Hosted", "NotRunning"]
@@ -19,6 +19,7 @@ FIRST_SIGN = 1.0  # seconds that other starts and stops wait for a start's first
 QUIET = 0.025  # seconds without a callback after which a disconnected client has delivered all
 SEND = "SendMessage"
 CATCH_UP = 2.0  # seconds that a message waits for others to come in
+BEHIND = 8.0  # seconds that it waits for those that came while the client was away
 IN_FLIGHT = 0.5  # seconds for calls under way to end before a stop
 DRAIN = 1.0  # seconds for a disconnected client to fall quiet
 CLOSED = 1.0  # seconds for the link to close before what could not be decrypted is acknowledged
@@ -70,6 +71,7 @@ class Hosted:
         self._taking = False
         self._stopping = False
         self._full = False
+        self._behind = True  # what came while the client was away is not in yet
         self._astray = threading.Lock()  # held from the first failure of the store on
         self._last = time.monotonic()
         self._first = threading.Event()
@@ -115,6 +117,8 @@ class Hosted:
         what one of the two has written in between is undone. In a database elsewhere that takes long enough
         to happen where many messages come in at once.
         """
+        with self._state:
+            self._state.wait_for(lambda: not (self._behind and self._taking), BEHIND)
         self._wait_for_quiet(CATCH_UP)
         with self._state:
             if not self._taking:
@@ -128,6 +132,7 @@ class Hosted:
         with self._state:
             self._taking = False
             self._stopping = True
+            self._state.notify_all()
             self._state.wait_for(lambda: self._calls == 0, IN_FLIGHT)
         self._disconnect()  # not under the lock: it waits for a dial under way
         self._fall_quiet()
@@ -168,6 +173,10 @@ class Hosted:
 
     def _on_event(self, code: int, payload: bytes) -> None:
         self._keep(code, payload)
+        if code in {CAUGHT_UP, DISCONNECTED}:
+            with self._state:
+                self._behind = code == DISCONNECTED
+                self._state.notify_all()
         self._came_up()
 
     def _on_log(self, raw: bytes) -> None:

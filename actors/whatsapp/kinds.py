@@ -3,6 +3,8 @@
 from typing import Final
 
 __all__ = [
+    "CAUGHT_UP",
+    "DISCONNECTED",
     "EVENT_CODES",
     "JOURNAL_FULL",
     "LOOP_ENDED",
@@ -55,6 +57,8 @@ EVENT_CODES: Final = {
     43: "UnknownCallEvent",
     44: "UndecryptableMessage",
 }
+DISCONNECTED: Final = 12
+CAUGHT_UP: Final = 27
 SUBSCRIBED: Final = bytes(code for code in EVENT_CODES if code)
 
 QR_CODE: Final = 200  # the code's text
