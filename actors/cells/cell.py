@@ -265,9 +265,14 @@ class Cell(Actor):
 
     async def _hand_over(self, attached: _Attached) -> None:
         await trio.sleep(self._pool.rng.uniform(0, HANDOVER))
-        if not attached.stopping:
+        if attached.stopping:
+            return
+        try:
             await self.stop_client(attached.client.number)
             await self._cast(attached, self._loss(attached, RETIRED))
+        except trio.Cancelled:  # the cell died over it; the session shall know even so
+            attached.ref.put_from_thread(self._loss(attached))
+            raise
 
     async def _pump(self, attached: _Attached) -> None:
         """Cast a client's records to its session, as fast as that takes them, and in the end its loss."""

@@ -232,7 +232,7 @@ async def test_cancelling_within_a_pipeline_leaves_the_connection_usable_or_clos
             await connection.execute("SELECT pg_sleep(5)")
             await connection.execute("SELECT 1")
     assert scope.cancelled_caught
-    assert await one(connection, "SELECT 1") == 1
+    assert connection.closed or await one(connection, "SELECT 1") == 1
 
 
 async def test_closing_wakes_the_task_that_waits(connection: TrioConnection) -> None:
