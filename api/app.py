@@ -129,7 +129,12 @@ class OneWayRule(QuartRule):
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         made = super()._compile_builder
-        return lambda rule, **values: made(append_unknown).__get__(rule, None)(**values)
+
+        def build(rule: "OneWayRule", **values: Any) -> tuple[str, str]:
+            built: tuple[str, str] = made(append_unknown)(rule, **values)
+            return built
+
+        return build
 
 
 class App(QuartTrio):

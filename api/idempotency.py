@@ -32,7 +32,7 @@ from storage.errors import DatabaseUnavailable, WriteRefused
 from storage.fencing import LEASE_MOVED
 from storage.ids import new_id
 from storage.reads import Reads
-from storage.rows import Claim, Json, Message, MessageStatus, now
+from storage.rows import Claim, Json, Message, now
 from storage.writes import Delete, GiveBack, Insert, StoreAnswer, Update
 
 log = logging.getLogger("api.idempotency")
@@ -123,12 +123,13 @@ class Idempotency:
             raise
         except Exception as error:
             problem = problem_of(error)
-            answered = problem.status in _ANSWERED
-            message = None if answered else await self.reads.message_of_claim(claim.id)
-            if answered or (message is not None and problem.status != _LATER):
+            lasts = problem.status in _ANSWERED
+            if not lasts and problem.status != _LATER:
+                lasts = await self.reads.message_of_claim(claim.id) is not None
+            if lasts:
                 document = problem.document(instance=request.path, request_id=trace().request_id)
                 await _keep(claim, _stored(problem.status, CONTENT_TYPE, document), writer)
-            elif message is None or message.status is MessageStatus.FAILED:
+            else:
                 with suppress(WriteRefused, CallTimeout):  # not ours to give back any more, or done later
                     await writer.call(GiveBack(claim.id))
             raise

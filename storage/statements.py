@@ -186,8 +186,8 @@ STORE_ANSWERS = """
 """
 
 GIVE_BACK = """
-    DELETE FROM claims WHERE id = %(id)s AND NOT EXISTS (
-        SELECT FROM messages WHERE claim_id = %(id)s AND status <> 'failed'
+    DELETE FROM claims WHERE id = %s AND NOT EXISTS (
+        SELECT FROM messages WHERE claim_id = %s AND status <> 'failed'
     )
 """
 

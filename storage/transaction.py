@@ -152,13 +152,11 @@ class _Section:
             case [Delete(table=table, id=row_id)]:
                 await self._delete(table, row_id)
             case [DeleteChat(session_id=session_id, jids=jids)]:
-                await self._delete_messages(DELETE_CHAT, session_id, list(jids))
+                await self._remove(DELETE_CHAT, session_id, list(jids))
             case [DeleteMessage(session_id=session_id, id=message_id)]:
-                await self._delete_messages(DELETE_MESSAGE, session_id, message_id)
+                await self._remove(DELETE_MESSAGE, session_id, message_id)
             case [GiveBack(claim_id=claim_id)]:
-                cursor = await self._connection.execute(GIVE_BACK, {"id": claim_id})
-                if cursor.rowcount:
-                    self._applied.add(0)
+                await self._remove(GIVE_BACK, claim_id, claim_id)
             case _:
                 await self._store_batches()
                 await self._store_messages()
@@ -198,7 +196,7 @@ class _Section:
         if cursor.rowcount:
             self._applied.add(0)
 
-    async def _delete_messages(self, query: LiteralString, *which: str | list[str]) -> None:
+    async def _remove(self, query: LiteralString, *which: str | list[str]) -> None:
         cursor = await self._connection.execute(query, which)
         if cursor.rowcount:
             self._applied.add(0)

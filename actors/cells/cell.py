@@ -184,8 +184,8 @@ class Cell(Actor):
 
     @property
     def bound(self) -> bool:
-        """Whether a client may be running in it, which is not to outlive the node's lease."""
-        return self._pool.leash is not None and (bool(self._clients) or self._lingering)
+        """Whether a client may be running in it, so that it is not to outlive a lease."""
+        return bool(self._clients) or self._lingering
 
     def _until(self) -> float | None:
         leash = self._pool.leash
@@ -232,7 +232,8 @@ class Cell(Actor):
             self.nursery.start_soon(self._stop_client, attached)
         await attached.stopped.wait()
 
-    async def _stop_client(self, attached: _Attached) -> None:
+    async def _stop_client(self, attached: _Attached, told: str | None = None) -> None:
+        """Stop it; with `told` its session hears of its loss for that reason, before it is forgotten here."""
         client = attached.client
         with trio.move_on_after(self._config.stop_timeout) as patience, suppress(CellDied):
             await self._process.ask(FrameType.STOP, client.number)
@@ -242,6 +243,8 @@ class Cell(Actor):
             self._pool.lingers(client.session_id, self)
             self.retire("a client did not stop")
         attached.pumping.cancel(reason="the client was stopped")
+        if told is not None:
+            await self._cast(attached, self._loss(attached, told))
         self._forget(client.number)
 
     async def ended(self) -> None:
@@ -251,7 +254,7 @@ class Cell(Actor):
     async def kill(self, reason: str) -> None:
         """End the process at once; it is gone when this returns."""
         self._process.kill(reason)
-        await self._process.ended.wait()
+        await self.ended()
 
     def retire(self, reason: str) -> None:
         """Hand the sessions over, one by one, and end."""
@@ -265,14 +268,9 @@ class Cell(Actor):
 
     async def _hand_over(self, attached: _Attached) -> None:
         await trio.sleep(self._pool.rng.uniform(0, HANDOVER))
-        if attached.stopping:
-            return
-        try:
-            await self.stop_client(attached.client.number)
-            await self._cast(attached, self._loss(attached, RETIRED))
-        except trio.Cancelled:  # the cell died over it; the session shall know even so
-            attached.ref.put_from_thread(self._loss(attached))
-            raise
+        if not attached.stopping:
+            attached.stopping = True
+            await self._stop_client(attached, told=RETIRED)
 
     async def _pump(self, attached: _Attached) -> None:
         """Cast a client's records to its session, as fast as that takes them, and in the end its loss."""

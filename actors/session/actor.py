@@ -60,7 +60,7 @@ from actors.session.lost import LostMessages
 from actors.session.outcomes import session_error
 from actors.session.pairing import Pairing
 from actors.session.reading import read_content
-from actors.session.receipts import Receipts
+from actors.session.receipts import SETTLING, Receipts
 from actors.session.recipients import Recipients
 from actors.session.sending import Sending
 from actors.session.settings import HistoryDepth, SessionConfig, settings_of
@@ -101,7 +101,6 @@ class _Handled:
 
 _LEFTOVERS = 100  # records of another node's journal that are stored at once
 _LAST_WRITES = 3.0  # seconds to store what a client that leaves had received; its journal keeps the rest
-_SETTLING = 2.0  # seconds that a session which leaves waits for messages in the air
 
 
 class SessionActor(Actor):
@@ -591,7 +590,7 @@ class SessionActor(Actor):
     async def _leave(self) -> None:
         """End the client after what is in hand; store what it had received, if that does not take long."""
         detached, handled = trio.Event(), trio.Event()
-        with trio.move_on_after(_SETTLING):
+        with trio.move_on_after(SETTLING):
             await self._sending.settled()
         await self.ref.cast(_Fed(state.LeaveAsked(), detached.set))
         await detached.wait()

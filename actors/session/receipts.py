@@ -10,9 +10,9 @@ from actors.session.arrival import ContentWrite
 from runtime import Ref
 from storage import StoreMessage
 
-__all__ = ["Receipts"]
+__all__ = ["SETTLING", "Receipts"]
 
-PATIENCE = 2.0  # seconds that a receipt waits for messages in the air
+SETTLING = 2.0  # seconds to wait for messages in the air
 
 
 @define(eq=False)
@@ -41,7 +41,7 @@ class Receipts:
 
     async def release(self) -> None:
         """Store all that is held, each once, when the messages are settled or have had their time."""
-        with trio.move_on_after(PATIENCE):
+        with trio.move_on_after(SETTLING):
             await self.settled()
         async with self._storing:
             while self._held:

@@ -11,7 +11,6 @@ import h11
 import trio
 from attrs import define, field
 from trio_websocket import ConnectionClosed, HandshakeError
-from wsproto.utilities import LocalProtocolError
 
 from api.websocket import open_websocket
 from tests.actors.endpoint import Endpoint
@@ -119,8 +118,7 @@ class Listener:
 
     async def run(self) -> None:
         while True:
-            # The last: trio-websocket answers a ping though it is closing itself.
-            with suppress(OSError, trio.TooSlowError, HandshakeError, ConnectionClosed, LocalProtocolError):
+            with suppress(OSError, trio.TooSlowError, HandshakeError, ConnectionClosed):
                 await self._visit()
             await trio.sleep(self.chance.uniform(0.01, 0.3))
 
